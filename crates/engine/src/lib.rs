@@ -1,1 +1,20 @@
-//! placeholder
+//! The run as a state machine, pure: fold events into a state, ask the state what is due.
+//!
+//! No runtime, no clock, no randomness and no I/O: time and ids arrive from outside, effects are asked for as
+//! [`Command`]s. So the same engine runs under any host, replays old journals, and can be crashed after each event.
+
+pub mod call;
+pub mod definitions;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod ports;
+pub mod run;
+pub mod time;
+
+pub use call::{Effect, Outcome, Receipt, Request, Sending};
+pub use error::{RunError, StepError};
+pub use event::{Entry, Event, StepPath, TriggerKind};
+pub use id::{CompanyId, ConnectionId, KeyId, RunId, WorkflowId};
+pub use run::{Command, Run, RunStatus, StepStatus, Summary, WaitReason, Waiting};
+pub use time::Timestamp;

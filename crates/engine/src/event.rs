@@ -1,0 +1,191 @@
+//! The journal's entries, version 1. Whatever was written once must be read by every later version: add variants and
+//! optional fields, never change or remove any.
+
+use std::fmt;
+
+use loopfour_lang::Value;
+use loopfour_lang::step::condition::Branch;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::call::{Receipt, Request};
+use crate::error::{RunError, StepError};
+use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
+use crate::run::WaitReason;
+use crate::time::Timestamp;
+
+/// Where a step stands: its id at the top level; below it scopes and loop indexes are added (`each[3].charge`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepPath(pub String);
+
+impl fmt::Display for StepPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One entry of a run's journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position in the run's journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What started a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TriggerKind {
+    /// A call of the API, or the command line.
+    Api,
+    /// A provider's event.
+    Webhook,
+    /// The clock.
+    Schedule,
+    /// Another workflow's failure.
+    Failure,
+}
+
+/// What happened. The names are stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// The first entry of every journal.
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// Whose it is.
+        company: CompanyId,
+        /// Which workflow.
+        workflow: WorkflowId,
+        /// Which version of it; the run keeps it to its end.
+        version: u32,
+        /// What started it.
+        trigger: TriggerKind,
+        /// What it was given.
+        input: Value,
+        /// The connection that its actions use.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
+        /// The caller's key: the same key starts no second run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
+    },
+    /// A condition chose a branch.
+    ConditionDecided {
+        /// The condition.
+        path: StepPath,
+        /// Which try of the step this belongs to.
+        epoch: u32,
+        /// The conditions with their templates filled in.
+        input: Value,
+        /// What it chose.
+        branch: Branch,
+    },
+    /// The intent of a call: durable before its first byte leaves.
+    CallIntended {
+        /// The step.
+        path: StepPath,
+        /// Which deliberate try of this call it is, from 1; with run and path it makes the idempotency key.
+        epoch: u32,
+        /// The config with its templates filled in, before the wire rules.
+        input: Value,
+        /// What is sent.
+        request: Box<Request>,
+    },
+    /// The call is sent again, under the same key.
+    CallResumed {
+        /// The step.
+        path: StepPath,
+        /// Which try.
+        epoch: u32,
+    },
+    /// The call cannot go on by itself.
+    CallHeld {
+        /// The step.
+        path: StepPath,
+        /// Which try.
+        epoch: u32,
+        /// What it waits for.
+        reason: WaitReason,
+        /// What happened.
+        error: Box<StepError>,
+        /// Whether this sending may have reached the provider: from then on only an answer about the key settles it.
+        open: bool,
+    },
+    /// The step is done.
+    StepSucceeded {
+        /// The step.
+        path: StepPath,
+        /// Which try.
+        epoch: u32,
+        /// What it gave.
+        output: Value,
+        /// What the provider said beside its answer.
+        receipt: Receipt,
+    },
+    /// The step failed for good.
+    StepFailed {
+        /// The step.
+        path: StepPath,
+        /// Which try.
+        epoch: u32,
+        /// The config with its templates filled in, where it came so far and no intent holds it.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
+        /// Why.
+        error: Box<StepError>,
+        /// The run goes on with this as the step's output (`errorHandling: continue`).
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        fallback: Option<Value>,
+    },
+    /// No branch led to the step.
+    StepSkipped {
+        /// The step.
+        path: StepPath,
+    },
+    /// The end: all steps are through.
+    RunCompleted {
+        /// `settings.output`, filled in; absent: the last successful step's output.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        output: Option<Value>,
+    },
+    /// The end: a step failed.
+    RunFailed {
+        /// The failing step's error.
+        error: Box<RunError>,
+    },
+    /// A defect of ours stops the run, and no other.
+    RunParked {
+        /// What happened.
+        error: Box<StepError>,
+    },
+}
+
+
+impl Event {
+    /// The output that this entry holds, of a step or of the run.
+    pub fn output(&self) -> Option<Value> {
+        match self {
+            Event::StepSucceeded { output, .. } => Some(output.clone()),
+            Event::ConditionDecided { branch, .. } => Some(crate::run::condition_output(*branch)),
+            Event::StepFailed { fallback, .. } => fallback.clone(),
+            Event::RunCompleted { output } => output.clone(),
+            Event::RunStarted { .. }
+            | Event::CallIntended { .. }
+            | Event::CallResumed { .. }
+            | Event::CallHeld { .. }
+            | Event::StepSkipped { .. }
+            | Event::RunFailed { .. }
+            | Event::RunParked { .. } => None,
+        }
+    }
+}
+
+/// A value that is there is there, null too: serde would read null as absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
