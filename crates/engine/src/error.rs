@@ -13,6 +13,8 @@ pub mod code {
     pub const INVALID_PARAMETER: &str = "INVALID_PARAMETER";
     /// A step's output is larger than 8 MiB.
     pub const OUTPUT_TOO_LARGE: &str = "OUTPUT_TOO_LARGE";
+    /// A defect of ours; the log has more.
+    pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
     /// The provider refused the credentials.
     pub const AUTHENTICATION_ERROR: &str = "authentication_error";
     /// The provider asked for fewer calls.

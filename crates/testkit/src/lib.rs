@@ -1,1 +1,12 @@
-//! placeholder
+//! Fakes for tests: a clock that is moved by hand, a journal in memory, a provider that answers from a script, and a
+//! strict host that demands its records back in the order in which they were made.
+
+mod clock;
+mod journal;
+mod provider;
+mod strict;
+
+pub use clock::ManualClock;
+pub use journal::MemoryJournal;
+pub use provider::{Answer, Provider, Sent};
+pub use strict::{Mismatch, Record, StrictHost};

@@ -60,8 +60,11 @@ impl Run {
         entries
     }
 
-    /// After a stop: calls that were under way or held go on, under their keys.
+    /// After a stop: calls that were under way or held go on, under their keys. A parked run stays parked.
     pub fn resume(&mut self, now: Timestamp) -> Vec<Entry> {
+        if self.status.has_ended() || self.is_parked() {
+            return Vec::new();
+        }
         let unsettled = |step: &usize| self.steps[*step].call.is_some();
         let unsettled: Vec<usize> = (0..self.steps.len()).filter(unsettled).collect();
         let resumed = |step: usize| (self.path(step), self.steps[step].epoch);

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loopfour_engine::ports::{Append, Journal, JournalError};
+use loopfour_engine::{Entry, Event, RunId, Summary, WorkflowId};
+
+/// A journal in memory. Entries are kept as the text that a real one stores. Clones are the same journal.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryJournal(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    runs: BTreeMap<RunId, (Vec<String>, Summary)>,
+    definitions: BTreeMap<(WorkflowId, u32), String>,
+    appends_left: Option<usize>,
+}
+
+impl MemoryJournal {
+    /// Stores the text of a workflow's version.
+    pub fn define(&self, workflow: WorkflowId, version: u32, source: &str) {
+        self.state().definitions.insert((workflow, version), source.to_owned());
+    }
+
+    /// From now on so many appends succeed, and every later one fails without storing anything; `None`: all succeed.
+    pub fn fail_after(&self, appends: Option<usize>) {
+        self.state().appends_left = appends;
+    }
+
+    /// All entries of a run.
+    pub fn entries(&self, run: RunId) -> Vec<Entry> {
+        let state = self.state();
+        let lines = state.runs.get(&run).map(|(lines, _)| lines.as_slice()).unwrap_or_default();
+        lines.iter().map(|line| serde_json::from_str(line).expect("an entry reads back")).collect()
+    }
+
+    /// How a run stands.
+    pub fn summary(&self, run: RunId) -> Option<Summary> {
+        self.state().runs.get(&run).map(|(_, summary)| summary.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn store(&self, batch: Append) -> Result<(), JournalError> {
+        let mut state = self.state();
+        match &mut state.appends_left {
+            Some(0) => return Err(JournalError::Storage("told to fail".to_owned())),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let (lines, summary) =
+            state.runs.entry(batch.run).or_insert_with(|| (Vec::new(), batch.summary.clone()));
+        if lines.len() as u64 != batch.expected {
+            return Err(JournalError::Conflict { run: batch.run });
+        }
+        let written = batch.entries.iter().map(|entry| serde_json::to_string(entry).expect("an entry is JSON"));
+        lines.extend(written);
+        *summary = batch.summary;
+        Ok(())
+    }
+}
+
+impl Journal for MemoryJournal {
+    async fn append(&self, batch: Append) -> Result<(), JournalError> {
+        self.store(batch)
+    }
+
+    async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
+        Ok(self.entries(run))
+    }
+
+    async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
+        let state = self.state();
+        let open = state.runs.iter().filter(|(_, (_, summary))| !summary.status.has_ended());
+        Ok(open.map(|(run, _)| *run).collect())
+    }
+
+    async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
+        let found = self.state().definitions.get(&(workflow, version)).cloned();
+        found.ok_or_else(|| JournalError::Missing(format!("version {version} of {workflow}")))
+    }
+}
+
+impl MemoryJournal {
+    /// The run's entries, each as the name of its event and the step, such as `callIntended finalize`.
+    pub fn outline(&self, run: RunId) -> Vec<String> {
+        self.entries(run).iter().map(|entry| outline(&entry.event)).collect()
+    }
+}
+
+/// The name of an event and its step, such as `callIntended finalize`.
+pub(crate) fn outline(event: &Event) -> String {
+    let json = serde_json::to_value(event).expect("an event is JSON");
+    let (name, fields) = json.as_object().and_then(|members| members.iter().next()).expect("an event has a name");
+    match fields["path"].as_str() {
+        Some(path) => format!("{name} {path}"),
+        None => name.clone(),
+    }
+}

@@ -1,0 +1,158 @@
+//! A host of the other kind: it keeps no events, only what came of each thing that the engine asked for, in order. After
+//! a crash it runs everything again from the start and demands that the engine asks for the same things in the same
+//! order, as engines that replay code do.
+
+use std::sync::Arc;
+
+use loopfour_engine::{Command, Entry, Outcome, Run, RunStatus, StepPath, Timestamp};
+
+use crate::provider::Provider;
+
+/// What came of one thing that the engine asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// The time that a decision was made at.
+    Time(Timestamp),
+    /// A call, and its outcome.
+    Call(Box<Command>, Box<Outcome>),
+    /// A held run was told to go on.
+    Resumed,
+}
+
+/// The engine asked for something else than what was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mismatch {
+    /// Position of the record.
+    pub at: usize,
+    /// What is recorded there.
+    pub recorded: Record,
+    /// What the engine asked for.
+    pub asked: String,
+}
+
+/// The host. Its records are what survives a crash.
+#[derive(Debug)]
+pub struct StrictHost {
+    /// What was recorded so far.
+    pub records: Vec<Record>,
+    position: usize,
+    provider: Provider,
+    now: Timestamp,
+    /// So many records are made, then the process crashes: after doing a thing and before recording it.
+    crash_at: Option<usize>,
+}
+
+/// The process crashed, or the engine did not repeat itself.
+#[derive(Clone, Debug, PartialEq)]
+enum Stop {
+    Crash,
+    Mismatch(Mismatch),
+}
+
+impl StrictHost {
+    /// A host that has recorded nothing; its clock stands at `now` and moves by a second with every reading.
+    pub fn new(provider: Provider, now: Timestamp) -> StrictHost {
+        StrictHost { records: Vec::new(), position: 0, provider, now, crash_at: None }
+    }
+
+    /// Crashes once, when so many records are made and the next thing is done but not recorded.
+    pub fn crash_at(mut self, records: usize) -> StrictHost {
+        self.crash_at = Some(records);
+        self
+    }
+
+    /// Runs to the end, from the start again after every crash. A run that waits is told to go on `resumes` times.
+    ///
+    /// # Errors
+    /// The engine asked for something else than before the crash.
+    pub fn run(&mut self, first: &Entry, definition: &Arc<loopfour_lang::Workflow>, resumes: usize) -> Result<Run, Mismatch> {
+        loop {
+            self.position = 0;
+            match self.attempt(first, definition, resumes) {
+                Ok(run) => return Ok(run),
+                Err(Stop::Crash) => self.crash_at = None,
+                Err(Stop::Mismatch(mismatch)) => return Err(mismatch),
+            }
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        first: &Entry,
+        definition: &Arc<loopfour_lang::Workflow>,
+        mut resumes: usize,
+    ) -> Result<Run, Stop> {
+        let mut run = Run::begin(Arc::clone(definition), first).expect("a run's start");
+        let provider = self.provider.clone();
+        loop {
+            let now = self.time()?;
+            run.advance(&provider, now);
+            if let Some(command) = run.due().into_iter().next() {
+                let Command::Perform { path, .. } = &command;
+                let path: StepPath = path.clone();
+                let outcome = self.perform(command)?;
+                let now = self.time()?;
+                run.settle(&path, outcome, now);
+            } else if run.status == RunStatus::Waiting && resumes > 0 {
+                resumes -= 1;
+                self.resumed()?;
+                let now = self.time()?;
+                run.resume(now);
+            } else {
+                return Ok(run);
+            }
+        }
+    }
+
+    fn time(&mut self) -> Result<Timestamp, Stop> {
+        match self.next() {
+            Some(Record::Time(time)) => Ok(time),
+            Some(recorded) => Err(self.mismatch(recorded, "the time".to_owned())),
+            None => {
+                self.now.0 += 1000;
+                let now = self.now;
+                self.record(Record::Time(now))?;
+                Ok(now)
+            }
+        }
+    }
+
+    fn perform(&mut self, command: Command) -> Result<Outcome, Stop> {
+        match self.next() {
+            Some(Record::Call(recorded, outcome)) if *recorded == command => Ok(*outcome),
+            Some(recorded) => Err(self.mismatch(recorded, format!("{command:?}"))),
+            None => {
+                let outcome = self.provider.answer(command.sending());
+                self.record(Record::Call(Box::new(command), Box::new(outcome.clone())))?;
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn resumed(&mut self) -> Result<(), Stop> {
+        match self.next() {
+            Some(Record::Resumed) => Ok(()),
+            Some(recorded) => Err(self.mismatch(recorded, "to go on".to_owned())),
+            None => self.record(Record::Resumed),
+        }
+    }
+
+    fn next(&mut self) -> Option<Record> {
+        let record = self.records.get(self.position).cloned();
+        self.position += usize::from(record.is_some());
+        record
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), Stop> {
+        if self.crash_at == Some(self.records.len()) {
+            return Err(Stop::Crash);
+        }
+        self.records.push(record);
+        self.position = self.records.len();
+        Ok(())
+    }
+
+    fn mismatch(&self, recorded: Record, asked: String) -> Stop {
+        Stop::Mismatch(Mismatch { at: self.position - 1, recorded, asked })
+    }
+}
