@@ -4,14 +4,29 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
-use crate::workspace;
+use crate::{refuse, workspace};
 
 /// Reads the facts and writes the tables of their API version.
-pub fn run(facts: &Path) -> Result<()> {
+pub fn run(arguments: &[String]) -> Result<ExitCode> {
+    let [facts] = arguments else { return Ok(refuse(arguments)) };
+    make(Path::new(facts))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The text that a table is made as; `None` where `text` is no table.
+pub fn made(text: &str) -> Option<String> {
+    let Value::Object(parsed) = serde_json::from_str(text).ok()? else { return None };
+    let parts: Option<Vec<(&str, &Map<String, Value>)>> =
+        parsed.iter().skip(2).map(|(name, rows)| Some((name.as_str(), rows.as_object()?))).collect();
+    table(parsed.get("apiVersion")?, parsed.get("source")?, &parts?).ok()
+}
+
+fn make(facts: &Path) -> Result<()> {
     let operations = read(facts, "operations.json")?;
     let objects = read(facts, "objects.json")?;
     let events = read(facts, "events.json")?;
@@ -28,19 +43,27 @@ pub fn run(facts: &Path) -> Result<()> {
     let rows = rows.collect::<Result<Map<_, _>>>()?;
     fs::write(
         folder.join("operations.json"),
-        table(&operations, &[("operations", &rows), ("types", members(&operations, "types")?)])?,
+        table(
+            &operations["apiVersion"],
+            &operations["from"],
+            &[("operations", &rows), ("types", members(&operations, "types")?)],
+        )?,
     )?;
     fs::write(
         folder.join("objects.json"),
         table(
-            &objects,
+            &objects["apiVersion"],
+            &objects["from"],
             &[("objects", members(&objects, "objects")?), ("types", members(&objects, "types")?)],
         )?,
     )?;
     let types = events["types"].as_array().context("events.json has no list `types`")?;
     let types = types.iter().filter(|name| *name != "*").map(|name| (name.as_str().unwrap_or(""), true));
     let types = types.map(|(name, known)| (name.to_owned(), Value::Bool(known))).collect::<Map<_, _>>();
-    fs::write(folder.join("events.json"), table(&events, &[("events", &types)])?)?;
+    fs::write(
+        folder.join("events.json"),
+        table(&events["apiVersion"], &events["from"], &[("events", &types)])?,
+    )?;
     Ok(())
 }
 
@@ -67,9 +90,9 @@ fn operation(row: &Value) -> Result<Value> {
     Ok(Value::Object(out))
 }
 
-fn table(facts: &Value, parts: &[(&str, &Map<String, Value>)]) -> Result<String> {
+fn table(version: &Value, source: &Value, parts: &[(&str, &Map<String, Value>)]) -> Result<String> {
     let mut out = String::from("{\n");
-    write!(out, "\"apiVersion\": {},\n\"source\": {}", facts["apiVersion"], facts["from"])?;
+    write!(out, "\"apiVersion\": {version},\n\"source\": {source}")?;
     for (name, rows) in parts {
         write!(out, ",\n\"{name}\": {{")?;
         for (index, (key, row)) in rows.iter().enumerate() {
