@@ -1,0 +1,205 @@
+//! A client of the server's REST API: sends a request, opens the envelope, and turns an error into one line.
+//!
+//! It knows the envelope and the live events' framing; what a resource looks like is left to the commands.
+
+mod sse;
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use crate::config::{self, Config, Flags};
+use crate::failure::Failure;
+
+pub use sse::{LiveEvent, LiveEvents};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longer than the longest `?wait`.
+const ANSWER: Duration = Duration::from_secs(90);
+
+/// Where the server is, as flags.
+#[derive(clap::Args, Debug, Default)]
+pub struct ServerFlags {
+    /// Address of the server, such as http://127.0.0.1:3000 [env: LOOPFOUR_SERVER] [default: http:// and the setting
+    /// `listen`]. The API key comes from LOOPFOUR_API_KEY
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+impl ServerFlags {
+    /// The address that flag or environment name.
+    ///
+    /// # Errors
+    /// The environment's is not UTF-8.
+    pub fn named(&self) -> Result<Option<String>, Failure> {
+        self.server.clone().map_or_else(|| config::environment("LOOPFOUR_SERVER"), |url| Ok(Some(url)))
+    }
+
+    /// A client for the server that flag, environment or settings name, with the key from the environment.
+    ///
+    /// # Errors
+    /// There is no key, or the address is none.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let key = config::environment("LOOPFOUR_API_KEY")?.ok_or_else(|| {
+            Failure::refused("LOOPFOUR_API_KEY is not set").hint("the first `loopfour serve` printed a key")
+        })?;
+        let address = match self.named()? {
+            Some(address) => address,
+            None => {
+                let mut listen = Config::load(Flags::default())?.listen;
+                if listen.ip().is_unspecified() {
+                    listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+                }
+                format!("http://{listen}")
+            }
+        };
+        Client::new(&address, key.into())
+    }
+}
+
+/// A server and a key for it.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: SecretString,
+}
+
+impl Client {
+    /// A client for the server at that address.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn new(address: &str, key: SecretString) -> Result<Client, Failure> {
+        let wrong = || Failure::refused(format!("`{address}` is not a server's address such as http://127.0.0.1:3000"));
+        let base = Url::parse(address).map_err(|_| wrong())?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(wrong());
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("loopfour/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|cause| Failure::refused(format!("cannot make an HTTP client: {}", deepest(&cause))))?;
+        Ok(Client { http, base, key })
+    }
+
+    /// The address of a path, such as `/api/v1/runs`.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
+    /// Reads a resource: the envelope's `data`.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Makes or changes something: the envelope's `data`. The body is sent as it stands.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// The live events of a run, from its first.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn live(&self, path: &str) -> Result<LiveEvents, Failure> {
+        let request = self.request(Method::GET, path).header("accept", "text/event-stream");
+        let response = request.send().await.map_err(|cause| self.unreachable(&cause))?;
+        if response.status() == StatusCode::OK {
+            return Ok(LiveEvents::new(response));
+        }
+        let status = response.status();
+        let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
+        Err(refusal(status, &body))
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<String>) -> Result<Value, Failure> {
+        let mut request = self.request(method, path).timeout(ANSWER);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await.map_err(|cause| self.unreachable(&cause))?;
+        let status = response.status();
+        let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
+        if !status.is_success() {
+            return Err(refusal(status, &body));
+        }
+        let mut envelope: Value = serde_json::from_str(&body).unwrap_or_default();
+        match envelope.get_mut("data") {
+            Some(data) => Ok(data.take()),
+            None => Err(Failure::failed(format!("{} answers, but not as a LoopFour server", self.base))),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path)).header("x-api-key", self.key.expose_secret())
+    }
+
+    fn unreachable(&self, cause: &reqwest::Error) -> Failure {
+        let base = self.base.as_str().trim_end_matches('/');
+        Failure::failed(format!("no answer from {base}: {}", deepest(cause)))
+            .hint("is the server running? `--server` or LOOPFOUR_SERVER names another")
+    }
+}
+
+/// The cause at the bottom: what the operating system or the protocol said.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// An error answer in one line: code, message, and each detail.
+fn refusal(status: StatusCode, body: &str) -> Failure {
+    let envelope: Value = serde_json::from_str(body).unwrap_or_default();
+    let error = &envelope["error"];
+    let (Some(code), Some(message)) = (error["code"].as_str(), error["message"].as_str()) else {
+        return Failure::failed(format!("the server answers {status} without an error of LoopFour's"));
+    };
+    let details = error["details"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut text = format!("{message} ({code})");
+    for detail in details {
+        let field = detail["field"].as_str().unwrap_or_default();
+        let message = detail["message"].as_str().unwrap_or_default();
+        text.push_str(&format!("; {field}: {message}"));
+    }
+    let hints = details.iter().filter_map(|detail| detail["hint"].as_str());
+    Failure::failed(text).hint(hints.collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_answer_is_one_line() {
+        let body = r#"{"success": false, "error": {"code": "VALIDATION_ERROR", "message": "the workflow has errors",
+            "details": [{"field": "steps[0].id", "message": "is missing"}, {"field": "name", "message": "is empty", "hint": "give one"}]}}"#;
+        assert_eq!(
+            refusal(StatusCode::BAD_REQUEST, body).to_string(),
+            "the workflow has errors (VALIDATION_ERROR); steps[0].id: is missing; name: is empty (hint: give one)"
+        );
+        assert_eq!(
+            refusal(StatusCode::BAD_GATEWAY, "<html>").to_string(),
+            "the server answers 502 Bad Gateway without an error of LoopFour's"
+        );
+    }
+
+    #[test]
+    fn an_address_is_http_or_https() {
+        for address in ["", "localhost", "127.0.0.1:3000", "ftp://x", "mailto:x"] {
+            assert!(Client::new(address, "wfk_x".into()).is_err(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The settings of a server: flag, environment, file, default, in that order of precedence.
+//!
+//! A setting that cannot be used stops the start, with a message that names where it was written. Secrets come from the
+//! environment only and are never printed.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Where the settings file is looked for.
+const DEFAULT_FILE: &str = "loopfour.toml";
+const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
+const DEFAULT_DATA: &str = "loopfour-data";
+const NO_LIMITS: &str = "this version has no limits yet, only `off` can be said";
+
+/// What the command line says.
+#[derive(Debug, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+    /// `--sandbox`
+    pub sandbox: bool,
+}
+
+/// The settings in force.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// The data directory.
+    pub data: PathBuf,
+    /// The address under which others reach the server.
+    pub public_url: Option<String>,
+    /// Whether actions go to the built-in sandbox.
+    pub sandbox: bool,
+    /// Stripe's address, where it is not the usual one.
+    pub stripe_api_base: Option<String>,
+    /// The Stripe key of the company `default`.
+    pub stripe_api_key: Option<SecretString>,
+    /// The first API key.
+    pub api_key: Option<SecretString>,
+}
+
+/// The file, key by key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    public_url: Option<String>,
+    sandbox: Option<bool>,
+    stripe: Option<StripeTable>,
+    rate_limits: Option<toml::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StripeTable {
+    api_base: Option<String>,
+    pace: Option<toml::Value>,
+}
+
+/// Where a value was written, for messages.
+struct Origin(String);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Config {
+    /// Reads the settings from the flags, this process's environment and the file.
+    ///
+    /// # Errors
+    /// The file cannot be read, has an unknown key, or a value cannot be used.
+    pub fn load(flags: Flags) -> Result<Config, Failure> {
+        let (name, file) = read_file(flags.config.as_deref())?;
+        Layers { flags, environment, file, name }.settle()
+    }
+}
+
+/// An environment variable; an empty one counts as absent.
+///
+/// # Errors
+/// It is not UTF-8.
+pub fn environment(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::refused(format!("{name}: is not UTF-8"))),
+    }
+}
+
+fn read_file(given: Option<&Path>) -> Result<(String, File), Failure> {
+    let path = given.unwrap_or(Path::new(DEFAULT_FILE));
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_file(&name, &text).map(|file| (name, file)),
+        Err(cause) if given.is_none() && cause.kind() == std::io::ErrorKind::NotFound => Ok((name, File::default())),
+        Err(cause) => Err(Failure::refused(format!("{name}: cannot be read: {cause}"))),
+    }
+}
+
+fn parse_file(name: &str, text: &str) -> Result<File, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| format!(":{}", before.matches('\n').count() + 1)).unwrap_or_default();
+        Failure::refused(format!("{name}{line}: {}", error.message().replace("unknown field", "unknown key")))
+    })
+}
+
+/// All places where a setting may be written.
+struct Layers<E> {
+    flags: Flags,
+    environment: E,
+    file: File,
+    /// The file's name.
+    name: String,
+}
+
+impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
+    fn settle(mut self) -> Result<Config, Failure> {
+        let stripe = self.file.stripe.take().unwrap_or_default();
+        self.only_off("LOOPFOUR_RATE_LIMITS", "rate_limits", self.file.rate_limits.as_ref())?;
+        self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
+
+        let text = |path: PathBuf| path.into_os_string().into_string().map_err(|_| ());
+        let data = self.flags.data.take().map(text).transpose();
+        let data = data.map_err(|()| Failure::refused("--data: is not UTF-8"))?;
+        let file_data = self.file.data.take().and_then(|path| text(path).ok());
+
+        let (listen, file_listen) = (self.flags.listen.take(), self.file.listen.take());
+        let listen = self.pick(("--listen", listen), "LOOPFOUR_LISTEN", ("listen", file_listen))?;
+        let data = self.pick(("--data", data), "LOOPFOUR_DATA", ("data", file_data))?;
+        let (url, file_url) = (self.flags.public_url.take(), self.file.public_url.take());
+        let public_url = self.pick(("--public-url", url), "LOOPFOUR_PUBLIC_URL", ("public_url", file_url))?;
+        let base = ("stripe.api_base", stripe.api_base);
+        let api_base = self.pick(("", None), "LOOPFOUR_STRIPE_API_BASE", base)?;
+
+        Ok(Config {
+            listen: parse(listen.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin("listen".to_owned()))), address)?,
+            data: parse(data.unwrap_or((DEFAULT_DATA.to_owned(), Origin("data".to_owned()))), directory)?,
+            public_url: public_url.map(|value| parse(value, web_address)).transpose()?,
+            sandbox: self.sandbox()?,
+            stripe_api_base: api_base.map(|value| parse(value, web_address)).transpose()?,
+            stripe_api_key: (self.environment)("STRIPE_API_KEY")?.map(SecretString::from),
+            api_key: (self.environment)("LOOPFOUR_API_KEY")?.map(SecretString::from),
+        })
+    }
+
+    /// The first that is written of flag, environment and file, and where that is.
+    fn pick(
+        &self,
+        flag: (&str, Option<String>),
+        variable: &str,
+        key: (&str, Option<String>),
+    ) -> Result<Option<(String, Origin)>, Failure> {
+        if let (name, Some(value)) = flag {
+            return Ok(Some((value, Origin(name.to_owned()))));
+        }
+        if let Some(value) = (self.environment)(variable)? {
+            return Ok(Some((value, Origin(variable.to_owned()))));
+        }
+        let (name, value) = key;
+        Ok(value.map(|value| (value, Origin(format!("{}: {name}", self.name)))))
+    }
+
+    fn sandbox(&self) -> Result<bool, Failure> {
+        if self.flags.sandbox {
+            return Ok(true);
+        }
+        match (self.environment)("LOOPFOUR_SANDBOX")? {
+            Some(value) => parse((value, Origin("LOOPFOUR_SANDBOX".to_owned())), switch),
+            None => Ok(self.file.sandbox.unwrap_or(false)),
+        }
+    }
+
+    /// For settings of limits, which this version does not have: they may be said to be off.
+    fn only_off(&self, variable: &str, key: &str, file: Option<&toml::Value>) -> Result<(), Failure> {
+        let value = (self.environment)(variable)?;
+        if value.as_deref().is_some_and(|value| value != "off") {
+            return Err(Failure::refused(format!("{variable}: {NO_LIMITS}")));
+        }
+        if file.is_some_and(|value| value.as_str() != Some("off")) {
+            return Err(Failure::refused(format!("{}: {key}: {NO_LIMITS}", self.name)));
+        }
+        Ok(())
+    }
+}
+
+fn parse<T>(
+    (value, origin): (String, Origin),
+    parser: fn(&str) -> Result<T, &'static str>,
+) -> Result<T, Failure> {
+    parser(&value).map_err(|wanted| Failure::refused(format!("{origin}: `{value}` is not {wanted}")))
+}
+
+fn address(value: &str) -> Result<SocketAddr, &'static str> {
+    let found = value.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or("an address such as 127.0.0.1:3000")
+}
+
+fn directory(value: &str) -> Result<PathBuf, &'static str> {
+    if value.is_empty() { Err("a directory") } else { Ok(PathBuf::from(value)) }
+}
+
+/// Without the slash at its end.
+fn web_address(value: &str) -> Result<String, &'static str> {
+    let wanted = "an http or https address";
+    let url = reqwest::Url::parse(value).map_err(|_| wanted)?;
+    let usable = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if usable { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(wanted) }
+}
+
+fn switch(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err("on or off"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(flags: Flags, variables: &[(&str, &str)], text: &str) -> Result<Config, String> {
+        let environment = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            Ok(found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty()))
+        };
+        let file = parse_file("loopfour.toml", text).map_err(|failure| failure.to_string())?;
+        let layers = Layers { flags, environment, file, name: "loopfour.toml".to_owned() };
+        layers.settle().map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+        let listen = |flag: Option<&str>, variable: &str, file: &str| {
+            let flags = Flags { listen: flag.map(str::to_owned), ..Flags::default() };
+            settle(flags, &[("LOOPFOUR_LISTEN", variable)], file).unwrap().listen.port()
+        };
+        assert_eq!(listen(Some("127.0.0.1:1"), "127.0.0.1:2", "listen = '127.0.0.1:3'"), 1);
+        assert_eq!(listen(None, "127.0.0.1:2", "listen = '127.0.0.1:3'"), 2);
+        assert_eq!(listen(None, "", "listen = '127.0.0.1:3'"), 3);
+        assert_eq!(listen(None, "", ""), 3000);
+    }
+
+    #[track_caller]
+    fn refused(variables: &[(&str, &str)], file: &str, expected: &str) {
+        assert_eq!(settle(Flags::default(), variables, file).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_place() {
+        refused(
+            &[],
+            "data = 'x'\nlistn = 'y'",
+            "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
+             `stripe`, `rate_limits`",
+        );
+        refused(
+            &[],
+            "[stripe]\nbase = ''",
+            "loopfour.toml:2: unknown key `base`, expected `api_base` or `pace`",
+        );
+        refused(&[], "listen = 3000", "loopfour.toml:1: invalid type: integer `3000`, expected a string");
+        refused(
+            &[],
+            "listen = '3000'",
+            "loopfour.toml: listen: `3000` is not an address such as 127.0.0.1:3000",
+        );
+        refused(&[("LOOPFOUR_SANDBOX", "maybe")], "", "LOOPFOUR_SANDBOX: `maybe` is not on or off");
+        refused(
+            &[("LOOPFOUR_STRIPE_API_BASE", "api.stripe.com")],
+            "",
+            "LOOPFOUR_STRIPE_API_BASE: `api.stripe.com` is not an http or https address",
+        );
+        refused(
+            &[("LOOPFOUR_PUBLIC_URL", "ftp://x")],
+            "",
+            "LOOPFOUR_PUBLIC_URL: `ftp://x` is not an http or https address",
+        );
+        refused(&[], "data = ''", "loopfour.toml: data: `` is not a directory");
+    }
+
+    #[test]
+    fn limits_can_only_be_off() {
+        refused(
+            &[("LOOPFOUR_RATE_LIMITS", "read=1")],
+            "",
+            "LOOPFOUR_RATE_LIMITS: this version has no limits yet, only `off` can be said",
+        );
+        refused(
+            &[],
+            "rate_limits = { read = 5 }",
+            "loopfour.toml: rate_limits: this version has no limits yet, only `off` can be said",
+        );
+        let off = [("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")];
+        settle(Flags::default(), &off, "rate_limits = 'off'\n[stripe]\npace = 'off'").unwrap();
+    }
+
+    #[test]
+    fn addresses_lose_the_slash_at_their_end() {
+        let config = settle(Flags::default(), &[("LOOPFOUR_STRIPE_API_BASE", "http://127.0.0.1:9/")], "");
+        assert_eq!(config.unwrap().stripe_api_base.as_deref(), Some("http://127.0.0.1:9"));
+    }
+}

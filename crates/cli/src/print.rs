@@ -1,0 +1,96 @@
+//! Everything that the binary prints goes through here: results to stdout, talk to stderr, colour only on a terminal.
+//!
+//! A reader that went away is no error and never a panic; control characters in what others wrote (files, servers)
+//! never reach the terminal.
+
+use std::borrow::Cow;
+use std::io::{self, Write as _};
+
+use crate::failure::Failure;
+
+/// Marks of style, removed where the output is no terminal.
+pub mod style {
+    /// Good news.
+    pub const GREEN: &str = "\x1b[32m";
+    /// Bad news.
+    pub const RED: &str = "\x1b[31m";
+    /// Worth a look.
+    pub const YELLOW: &str = "\x1b[33m";
+    /// Of less weight.
+    pub const DIM: &str = "\x1b[2m";
+    /// Of more weight.
+    pub const BOLD: &str = "\x1b[1m";
+    /// Back to normal.
+    pub const RESET: &str = "\x1b[0m";
+}
+
+/// Whether anybody still reads stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Yes.
+    There,
+    /// It closed the pipe: an endless command stops.
+    Gone,
+}
+
+/// Prints a line of a command's result to stdout, at once.
+///
+/// # Errors
+/// Stdout takes nothing, for another reason than that its reader went away.
+pub fn out(line: &str) -> Result<Reader, Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Reader::There),
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(cause) => Err(Failure::failed(format!("cannot write to stdout: {cause}"))),
+    }
+}
+
+/// Prints a line of talk to stderr. Where nobody listens there is nobody to tell.
+pub fn talk(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Prints why a command ends: one line.
+pub fn failure(failure: &Failure) {
+    error(&failure.to_string());
+}
+
+/// Prints an error: one line.
+pub fn error(message: &str) {
+    talk(&format!("{}error{}: {}", style::RED, style::RESET, one_line(message)));
+}
+
+/// Prints a warning: one line.
+pub fn warning(message: &str) {
+    talk(&format!("{}warning{}: {}", style::YELLOW, style::RESET, one_line(message)));
+}
+
+/// Text of others, fit for a line of a terminal: line breaks become spaces, other control characters are escaped.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    for character in text.trim_end().chars() {
+        match character {
+            '\n' | '\t' => clean.push(' '),
+            '\r' => {}
+            control if control.is_control() => clean.extend(control.escape_default()),
+            plain => clean.push(plain),
+        }
+    }
+    Cow::Owned(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn control_characters_of_others_do_not_reach_the_terminal() {
+        assert_eq!(one_line("plain – text"), "plain – text");
+        assert_eq!(one_line("two\r\nlines\n"), "two lines");
+        assert_eq!(one_line("\x1b[2Jgone"), "\\u{1b}[2Jgone");
+    }
+}
