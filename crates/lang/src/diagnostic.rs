@@ -1,4 +1,6 @@
 //! What the checker says about a workflow: code, place, message, hint.
+//!
+//! One code stands for one kind of mistake, wherever it is made; each has a page in `docs/errors/`.
 
 use serde::Serialize;
 
@@ -37,4 +39,159 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// The kinds of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the titles in the table say it")]
+pub enum Code {
+    NotJson,
+    DuplicateKey,
+    NestedTooDeep,
+    MissingKey,
+    UnknownKey,
+    WrongType,
+    UnknownValue,
+    OutOfLimits,
+    Malformed,
+    ExcludedKey,
+    NotIgnorable,
+    DuplicateId,
+    NotYetAvailable,
+    NotCarriedOut,
+    PlainTemplate,
+    UnknownAction,
+    EmptyParameter,
+    RefusedByProvider,
+    MayBeRefusedByProvider,
+    BadTemplate,
+    UnknownName,
+    UnknownStep,
+    StepNotEarlier,
+    UnknownMember,
+    EnvironmentNotAllowed,
+    HyphenInName,
+    OutputNeverThere,
+    OutputMayBeAbsent,
+    UnknownField,
+    StepNotLater,
+    NamedTwice,
+    TwoDeciders,
+    Joins,
+    TooEntangled,
+    BadPattern,
+    UnknownEvent,
+    BadCron,
+    NeverFires,
+    UnknownTimezone,
+}
+
+impl Code {
+    /// Every code, in the order of the numbers.
+    pub const ALL: [Code; 39] = [
+        Code::NotJson,
+        Code::DuplicateKey,
+        Code::NestedTooDeep,
+        Code::MissingKey,
+        Code::UnknownKey,
+        Code::WrongType,
+        Code::UnknownValue,
+        Code::OutOfLimits,
+        Code::Malformed,
+        Code::ExcludedKey,
+        Code::NotIgnorable,
+        Code::DuplicateId,
+        Code::NotYetAvailable,
+        Code::NotCarriedOut,
+        Code::PlainTemplate,
+        Code::UnknownAction,
+        Code::EmptyParameter,
+        Code::RefusedByProvider,
+        Code::MayBeRefusedByProvider,
+        Code::BadTemplate,
+        Code::UnknownName,
+        Code::UnknownStep,
+        Code::StepNotEarlier,
+        Code::UnknownMember,
+        Code::EnvironmentNotAllowed,
+        Code::HyphenInName,
+        Code::OutputNeverThere,
+        Code::OutputMayBeAbsent,
+        Code::UnknownField,
+        Code::StepNotLater,
+        Code::NamedTwice,
+        Code::TwoDeciders,
+        Code::Joins,
+        Code::TooEntangled,
+        Code::BadPattern,
+        Code::UnknownEvent,
+        Code::BadCron,
+        Code::NeverFires,
+        Code::UnknownTimezone,
+    ];
+
+    /// `LF` and four digits. Never changes, and never stands for anything else.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// How bad it is.
+    pub fn severity(self) -> Severity {
+        self.row().1
+    }
+
+    /// The kind of mistake in a few words.
+    pub fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The code of that name.
+    pub fn find(name: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    fn row(self) -> (&'static str, Severity, &'static str) {
+        use Severity::{Error, Info, Warning};
+        match self {
+            Code::NotJson => ("LF0001", Error, "the text is not JSON"),
+            Code::DuplicateKey => ("LF0002", Error, "a key stands twice in one object"),
+            Code::NestedTooDeep => ("LF0003", Error, "more than 64 levels of nesting"),
+            Code::MissingKey => ("LF0101", Error, "a required key is missing"),
+            Code::UnknownKey => ("LF0102", Error, "an unknown key"),
+            Code::WrongType => ("LF0103", Error, "a value of the wrong type"),
+            Code::UnknownValue => ("LF0104", Error, "a value that is none of the possible ones"),
+            Code::OutOfLimits => ("LF0105", Error, "too long, too short, too many, too large or too small"),
+            Code::Malformed => ("LF0106", Error, "a text that is not of the required form"),
+            Code::ExcludedKey => ("LF0107", Error, "a key that another key or value excludes"),
+            Code::NotIgnorable => ("LF0108", Error, "a code that cannot be ignored"),
+            Code::DuplicateId => ("LF0201", Error, "two steps with one id"),
+            Code::NotYetAvailable => ("LF0202", Error, "a part of the language that is not yet available"),
+            Code::NotCarriedOut => ("LF0203", Warning, "checked, but not carried out by this version"),
+            Code::PlainTemplate => ("LF0204", Warning, "a template where templates are not evaluated"),
+            Code::UnknownAction => ("LF0301", Error, "an unknown action"),
+            Code::EmptyParameter => ("LF0302", Error, "a parameter that may not be empty"),
+            Code::RefusedByProvider => ("LF0303", Error, "a combination that the provider always refuses"),
+            Code::MayBeRefusedByProvider => ("LF0304", Warning, "a combination that the provider may refuse"),
+            Code::BadTemplate => ("LF0401", Error, "a template that cannot be read"),
+            Code::UnknownName => ("LF0402", Error, "a name that nothing has"),
+            Code::UnknownStep => ("LF0403", Error, "a step that does not exist"),
+            Code::StepNotEarlier => ("LF0404", Error, "reading a step that has not run yet"),
+            Code::UnknownMember => ("LF0405", Error, "a member that is never there"),
+            Code::EnvironmentNotAllowed => ("LF0406", Error, "an environment variable that is not allowed"),
+            Code::HyphenInName => ("LF0407", Warning, "a hyphen that belongs to a name"),
+            Code::OutputNeverThere => ("LF0408", Error, "an output that can never be there"),
+            Code::OutputMayBeAbsent => ("LF0409", Warning, "an output that may be absent"),
+            Code::UnknownField => ("LF0410", Warning, "a field that the answer does not have"),
+            Code::StepNotLater => ("LF0501", Error, "a condition that names a step before it, or itself"),
+            Code::NamedTwice => ("LF0502", Error, "a condition that names a step twice"),
+            Code::TwoDeciders => ("LF0503", Error, "two conditions that may both decide for a step"),
+            Code::Joins => ("LF0504", Info, "a step in which branches meet"),
+            Code::TooEntangled => ("LF0505", Error, "conditions that depend on each other in too many ways"),
+            Code::BadPattern => ("LF0506", Error, "a regular expression that cannot be read"),
+            Code::UnknownEvent => ("LF0601", Error, "an unknown event type"),
+            Code::BadCron => ("LF0602", Error, "a cron expression that cannot be read"),
+            Code::NeverFires => ("LF0603", Error, "a schedule that never fires"),
+            Code::UnknownTimezone => ("LF0604", Error, "an unknown time zone"),
+        }
+    }
 }

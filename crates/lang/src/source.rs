@@ -8,3 +8,134 @@ pub struct Span {
     /// One past the last byte.
     pub end: usize,
 }
+
+/// The lines of a text, for turning bytes into lines and columns.
+///
+/// ```
+/// let lines = loopfour_lang::source::Lines::new("{\n  \"é\": 1\n}");
+/// assert_eq!(lines.position(9), (2, 6));
+/// ```
+#[derive(Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    /// First byte of each line.
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Finds the lines of a text.
+    pub fn new(text: &'a str) -> Lines<'a> {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Lines { text, starts: std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect() }
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= byte).max(1);
+        let start = self.starts[line - 1];
+        let before = self.text.as_bytes().get(start..byte.min(self.text.len())).unwrap_or_default();
+        // Every character has one byte that does not continue another.
+        let column = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
+        (line, column + 1)
+    }
+}
+
+/// A place inside the JSON of a workflow, as a chain up to the root. Costs nothing until it is written out.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// The whole text.
+    Root,
+    /// A member of an object.
+    Key(&'a Place<'a>, &'a str),
+    /// An item of an array.
+    Index(&'a Place<'a>, usize),
+}
+
+impl<'a> Place<'a> {
+    /// The member of that name.
+    pub fn key(&'a self, key: &'a str) -> Place<'a> {
+        Place::Key(self, key)
+    }
+
+    /// The item at that position.
+    pub fn index(&'a self, index: usize) -> Place<'a> {
+        Place::Index(self, index)
+    }
+
+    /// As a JSON Pointer, `/steps/0/config/a.b`.
+    pub fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for place in self.chain() {
+            pointer.push('/');
+            match place {
+                Place::Root => {}
+                Place::Key(_, key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+                Place::Index(_, index) => pointer.push_str(&index.to_string()),
+            }
+        }
+        pointer
+    }
+
+    /// As a path, `steps[0].config["a.b"]`; the whole text is the empty path.
+    pub fn field(&self) -> String {
+        let mut field = String::new();
+        for place in self.chain() {
+            match place {
+                Place::Root => {}
+                Place::Key(_, key) if is_plain(key) => {
+                    if !field.is_empty() {
+                        field.push('.');
+                    }
+                    field.push_str(key);
+                }
+                Place::Key(_, key) => {
+                    field.push('[');
+                    field.push_str(&serde_json::Value::from(*key).to_string());
+                    field.push(']');
+                }
+                Place::Index(_, index) => {
+                    field.push('[');
+                    field.push_str(&index.to_string());
+                    field.push(']');
+                }
+            }
+        }
+        field
+    }
+
+    /// From below the root down to this place.
+    fn chain(&self) -> Vec<&Place<'a>> {
+        let mut chain = Vec::new();
+        let mut here = self;
+        while let Place::Key(parent, _) | Place::Index(parent, _) = here {
+            chain.push(here);
+            here = parent;
+        }
+        chain.reverse();
+        chain
+    }
+}
+
+/// Whether a key can stand in a path without quotes.
+fn is_plain(key: &str) -> bool {
+    let mut characters = key.chars();
+    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && characters.all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '$'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn a_place_is_written_in_both_forms() {
+        let root = Place::Root;
+        let steps = root.key("steps");
+        let step = steps.index(2);
+        let odd = step.key("a.b/c~d");
+        assert_eq!(odd.pointer(), "/steps/2/a.b~1c~0d");
+        assert_eq!(odd.field(), "steps[2][\"a.b/c~d\"]");
+        assert_eq!(root.field(), "");
+        assert_eq!(root.pointer(), "");
+    }
+}

@@ -1,19 +1,37 @@
 //! Which actions exist and what they take: one row each, made from the tables in `catalog/`.
+//!
+//! The tables hold the provider's facts; the overlay beside them adds the names that workflows use and what no table can
+//! say. How a row becomes a request is not decided here.
 
-use std::collections::BTreeMap;
+mod objects;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
+
+pub use objects::{Objects, Segment};
 
 /// All actions of all providers, by name (`stripe.createInvoice`).
 #[derive(Debug, Default)]
 pub struct Catalog {
     /// By full name.
     pub actions: BTreeMap<String, Arc<Action>>,
+    /// Types of the events that Stripe sends.
+    pub events: BTreeSet<String>,
+    /// What Stripe answers.
+    pub objects: Objects,
 }
 
 impl Catalog {
     /// The catalogue that this binary was built with.
+    ///
+    /// ```
+    /// let catalog = loopfour_lang::Catalog::builtin();
+    /// assert!(catalog.action("stripe.createInvoice").is_some());
+    /// ```
     pub fn builtin() -> &'static Catalog {
-        static BUILTIN: LazyLock<Catalog> = LazyLock::new(Catalog::default);
+        static BUILTIN: LazyLock<Catalog> = LazyLock::new(tables::stripe);
         &BUILTIN
     }
 
@@ -70,6 +88,21 @@ pub struct Action {
     pub stamps: bool,
 }
 
+impl Action {
+    /// The parameter that a key of `config` means: by its name in workflows or on the wire.
+    ///
+    /// ```
+    /// let catalog = loopfour_lang::Catalog::builtin();
+    /// let action = catalog.action("stripe.createInvoice").unwrap();
+    /// assert_eq!(action.parameter("daysUntilDue").unwrap().wire, "days_until_due");
+    /// assert_eq!(action.parameter("days_until_due").unwrap().wire, "days_until_due");
+    /// ```
+    pub fn parameter(&self, key: &str) -> Option<&Parameter> {
+        let named = self.parameters.iter().find(|parameter| parameter.name == key);
+        named.or_else(|| self.parameters.iter().find(|parameter| parameter.wire == key))
+    }
+}
+
 /// One parameter of an action.
 #[derive(Debug)]
 pub struct Parameter {
@@ -87,6 +120,8 @@ pub struct Parameter {
     pub refuses_empty: bool,
     /// Sent when the workflow does not give it.
     pub default: Option<crate::Value>,
+    /// Least and greatest number, where the provider has such a limit.
+    pub limits: Option<RangeInclusive<i64>>,
     /// Appears in the source's reference.
     pub documented: bool,
 }
@@ -128,4 +163,46 @@ pub enum Type {
     Clearable(Box<Type>),
     /// Anything.
     Any,
+}
+
+impl Type {
+    /// The member that a key of a nested object means, with its wire name: `postalCode` and `postal_code` are one.
+    /// `None` where the key is unknown or the type has no named members.
+    pub fn member(&self, key: &str) -> Option<(&str, &Type)> {
+        match self {
+            Type::Object { members, .. } => {
+                let exact = members.get_key_value(key);
+                let found = exact.or_else(|| members.iter().find(|(wire, _)| camel_case(wire) == key));
+                found.map(|(wire, kind)| (wire.as_str(), kind))
+            }
+            Type::OneOf(types) => types.iter().find_map(|kind| kind.member(key)),
+            Type::Clearable(kind) => kind.member(key),
+            Type::Text { .. }
+            | Type::Integer
+            | Type::Timestamp
+            | Type::Number
+            | Type::Decimal
+            | Type::Boolean
+            | Type::Enumeration(_)
+            | Type::List(_)
+            | Type::Map(_)
+            | Type::Any => None,
+        }
+    }
+}
+
+/// How workflows write a wire name: `postal_code` is `postalCode`.
+///
+/// ```
+/// assert_eq!(loopfour_lang::catalog::camel_case("days_until_due"), "daysUntilDue");
+/// ```
+pub fn camel_case(wire: &str) -> String {
+    let mut words = wire.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
 }
