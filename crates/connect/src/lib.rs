@@ -1,1 +1,74 @@
-//! placeholder
+//! Everything that leaves the machine: how a step's config becomes a provider's request, how it is sent, what its
+//! answer means.
+//!
+//! A provider is a folder, an action is a row of the catalogue. Providers judge answers, the engine acts on them:
+//! nothing in here retries, waits or keeps state about runs.
+
+mod credentials;
+mod http;
+pub mod stripe;
+
+use loopfour_engine::error::code;
+use loopfour_engine::ports::{Actions, Call, Prepare};
+use loopfour_engine::{Outcome, Request, Sending, StepError};
+
+/// Why there is no connection to the outside.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Stripe key is not one.
+    #[error("the Stripe key {0}; it starts with `sk_live_`, `rk_live_`, `sk_test_` or `rk_test_`")]
+    Key(&'static str),
+    /// The base of Stripe's API cannot be used.
+    #[error("`{base}` cannot be the base of Stripe's API: {reason}")]
+    Base {
+        /// As it was given.
+        base: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The HTTP client could not be built.
+    #[error("no HTTP client: {0}")]
+    Client(String),
+}
+
+/// The providers, by name. One for the process: its clients keep their connections open.
+#[derive(Debug)]
+pub struct Connect {
+    stripe: stripe::Stripe,
+}
+
+impl Connect {
+    /// Connects to the providers that are configured.
+    ///
+    /// # Errors
+    /// A key or a base address that cannot be used, or no certificates on this machine.
+    pub fn new(stripe: stripe::Config) -> Result<Connect, Error> {
+        Ok(Connect { stripe: stripe::Stripe::new(stripe)? })
+    }
+
+    fn provider(&self, name: &str) -> Result<&stripe::Stripe, StepError> {
+        match name {
+            stripe::NAME => Ok(&self.stripe),
+            _ => Err(StepError::new(
+                code::INTERNAL_ERROR,
+                format!("there is no provider `{name}`"),
+                format!("the providers are: {}", stripe::NAME),
+            )),
+        }
+    }
+}
+
+impl Prepare for Connect {
+    fn prepare(&self, call: &Call<'_>) -> Result<Request, StepError> {
+        self.provider(&call.action.provider)?.prepare(call)
+    }
+}
+
+impl Actions for Connect {
+    async fn perform(&self, sending: Sending<'_>) -> Outcome {
+        match self.provider(&sending.request.provider) {
+            Ok(provider) => provider.perform(sending).await,
+            Err(error) => Outcome::Defect { error },
+        }
+    }
+}
