@@ -8,6 +8,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod graph;
 pub mod json;
+pub mod nearest;
 pub mod source;
 pub mod step;
 pub mod template;
