@@ -103,6 +103,15 @@ impl<'a> Place<'a> {
         field
     }
 
+    /// What messages call it: the last key, with what follows it, `config` or `steps[2]`.
+    pub fn name(&self) -> String {
+        match self {
+            Place::Root => "workflow".to_owned(),
+            Place::Key(_, key) => (*key).to_owned(),
+            Place::Index(parent, index) => format!("{}[{index}]", parent.name()),
+        }
+    }
+
     /// From below the root down to this place.
     fn chain(&self) -> Vec<&Place<'a>> {
         let mut chain = Vec::new();

@@ -1,0 +1,189 @@
+//! All checks of a workflow's text. Everything that is wrong is reported at once.
+//!
+//! One file per subject. A check never stops another: what could not be read is left out, and the rest is looked at.
+
+mod branches;
+mod compile;
+mod condition;
+mod expression;
+mod parameters;
+mod policy;
+mod read;
+mod report;
+mod settings;
+mod steps;
+mod stripe;
+mod trigger;
+
+use crate::catalog::Catalog;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::json::{self, Kind};
+use crate::source::{Place, Span};
+use crate::step::Step;
+use crate::value::{Object, Value};
+use crate::workflow::Workflow;
+
+use expression::Names;
+use read::At;
+use report::Report;
+use steps::Draft;
+
+const KEYS: [&str; 8] =
+    ["name", "description", "trigger", "steps", "inputSchema", "outputSchema", "variables", "settings"];
+const LONGEST_NAME: usize = 255;
+
+/// What the checker needs to know of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// The actions that exist.
+    pub catalog: &'a Catalog,
+    /// Names of environment variables that the operator allows.
+    pub environment: &'a [String],
+}
+
+/// The outcome of a check.
+#[derive(Debug)]
+pub struct Checked {
+    /// There unless a diagnostic is an error.
+    pub workflow: Option<Workflow>,
+    /// In the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether the text has the shape of a workflow: JSON with a name, a trigger and steps of the right kinds. Only then
+    /// may an editor store it as an incomplete draft.
+    pub has_shape: bool,
+}
+
+/// Checks the text of a workflow.
+///
+/// ```
+/// use loopfour_lang::{Catalog, Options, check};
+/// let options = Options { catalog: Catalog::builtin(), environment: &[] };
+/// let checked = check(r#"{"name": "x", "trigger": {"type": "api"}, "steps": []}"#, options);
+/// assert_eq!(checked.diagnostics[0].field, "steps");
+/// ```
+pub fn check(text: &str, options: Options<'_>) -> Checked {
+    let mut report = Report::new(text);
+    let document = match json::parse_nodes(text) {
+        Ok(document) => document,
+        Err(problem) => {
+            let span = Span { start: problem.at, end: (problem.at + 1).min(text.len()).max(problem.at) };
+            report.add(Code::NotJson, &Place::Root, span, problem.message);
+            return Checked { workflow: None, diagnostics: report.finish(&[]), has_shape: false };
+        }
+    };
+    let root = At { node: &document, place: Place::Root };
+    duplicate_keys(&root, &mut report);
+    let (workflow, has_shape, ignored) = workflow(&root, options, &mut report);
+    let workflow = workflow.filter(|_| !report.has_errors());
+    Checked { workflow, diagnostics: report.finish(&ignored), has_shape }
+}
+
+fn duplicate_keys(at: &At<'_, '_>, report: &mut Report<'_>) {
+    let mut seen = std::collections::HashSet::new();
+    for member in at.members() {
+        let place = at.place.key(&member.key);
+        if !seen.insert(member.key.as_str()) {
+            let message = format!("the key `{}` stands twice in one object", member.key);
+            report.add(Code::DuplicateKey, &place, member.key_span, message);
+        }
+        duplicate_keys(&At { node: &member.value, place }, report);
+    }
+    for (index, item) in at.items().iter().enumerate() {
+        duplicate_keys(&at.item(index, item), report);
+    }
+}
+
+fn workflow(
+    root: &At<'_, '_>,
+    options: Options<'_>,
+    report: &mut Report<'_>,
+) -> (Option<Workflow>, bool, Vec<String>) {
+    if !report.object(root, &KEYS) {
+        return (None, false, Vec::new());
+    }
+    let name = name(root, report);
+    let description = root.get("description").and_then(|at| report.text(&at)).map(str::to_owned);
+    let trigger_at = report.require(root, "trigger", &KEYS);
+    let trigger = trigger_at.as_ref().and_then(|at| trigger::trigger(at, options.catalog, report));
+    let input_schema = schema(root, "inputSchema", report);
+    let output_schema = schema(root, "outputSchema", report);
+    let variables = variables(root, report);
+    let list = report.require(root, "steps", &KEYS).filter(|at| is_list_of_steps(at, report));
+    let names = Names {
+        steps: list.as_ref().map(|list| steps::ids(list, report)).unwrap_or_default(),
+        variables: variables.clone(),
+        inputs: root.get("inputSchema").map(|schema| properties(&schema)).unwrap_or_default(),
+        environment: options.environment,
+    };
+    let mut readings = Vec::new();
+    let settings = settings::settings(root.get("settings"), &names, &mut readings, report);
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut graph = None;
+    if let Some(list) = &list {
+        for (position, item) in list.items().iter().enumerate() {
+            let step = list.item(position, item);
+            drafts.push(steps::step(&step, position, options.catalog, &names, &mut readings, report));
+        }
+        graph = Some(branches::branches(list, &drafts, &readings, report));
+        branches::fields(&drafts, &readings, &options.catalog.objects, report);
+    }
+    let is_object = |at: &At<'_, '_>| matches!(at.node.kind, Kind::Object(_));
+    let has_shape = root.get("name").is_some_and(|name| name.as_text().is_some())
+        && trigger_at.as_ref().is_some_and(is_object)
+        && list.is_some();
+    let ignored = settings.ignore.clone();
+    let steps: Option<Vec<Step>> = drafts.into_iter().map(|draft| draft.step).collect();
+    let parts = name.zip(trigger).zip(steps).zip(graph).zip(variables);
+    let workflow = parts.map(|((((name, trigger), steps), graph), variables)| Workflow {
+        name,
+        description,
+        trigger,
+        steps,
+        input_schema,
+        output_schema,
+        variables,
+        settings,
+        graph,
+    });
+    (workflow, has_shape, ignored)
+}
+
+fn name(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {
+    let at = report.require(root, "name", &KEYS)?;
+    let name = report.text(&at)?;
+    let length = name.chars().count();
+    if !(1..=LONGEST_NAME).contains(&length) {
+        let message = format!("`name` has {length} characters, but must have 1 to {LONGEST_NAME}");
+        report.add(Code::OutOfLimits, &at.place, at.span(), message);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn schema(root: &At<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<Value> {
+    let at = root.get(key)?;
+    report.any_object(&at).then(|| at.node.to_value())
+}
+
+/// The names of a schema's properties.
+fn properties<'n>(schema: &At<'_, 'n>) -> Vec<&'n str> {
+    let members = schema.get("properties").map(|properties| properties.members()).unwrap_or_default();
+    members.iter().map(|member| member.key.as_str()).collect()
+}
+
+fn variables(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<Value> {
+    match root.get("variables") {
+        None => Some(Value::Object(Object::new().into())),
+        Some(at) => report.any_object(&at).then(|| policy::plain(&at, report)),
+    }
+}
+
+fn is_list_of_steps(at: &At<'_, '_>, report: &mut Report<'_>) -> bool {
+    if !report.list(at) {
+        return false;
+    }
+    if at.items().is_empty() {
+        report.add(Code::OutOfLimits, &at.place, at.span(), "a workflow needs at least one step");
+    }
+    !at.items().is_empty()
+}

@@ -1,0 +1,119 @@
+//! What a failure means and how long things may take: `retryConfig`, `errorHandling`, `timeoutMs`.
+
+use rust_decimal::Decimal;
+
+use super::compile::holds_template;
+use super::read::At;
+use super::report::Report;
+use crate::diagnostic::Code;
+use crate::json::Kind;
+use crate::step::OnError;
+use crate::value::Value;
+use crate::workflow::RetryConfig;
+
+const RETRY_KEYS: [&str; 4] = ["maxAttempts", "initialDelayMs", "maxDelayMs", "backoffMultiplier"];
+const HANDLING_KEYS: [&str; 2] = ["strategy", "fallback"];
+/// One year.
+const LONGEST_MS: i64 = 366 * 24 * 60 * 60 * 1000;
+const MOST_ATTEMPTS: i64 = 100;
+const LARGEST_MULTIPLIER: i64 = 100;
+
+/// Says that something is checked and then has no effect.
+pub(super) fn not_carried_out(at: &At<'_, '_>, report: &mut Report<'_>) {
+    let message = format!("`{}` is checked, but not carried out by this version", at.name());
+    report.add(Code::NotCarriedOut, &at.place, at.span(), message);
+}
+
+/// A time in milliseconds.
+pub(super) fn milliseconds(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<u64> {
+    report.integer(at, 1..=LONGEST_MS).map(i64::unsigned_abs)
+}
+
+/// A `retryConfig`.
+pub(super) fn retry(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<RetryConfig> {
+    if !report.object(at, &RETRY_KEYS) {
+        return None;
+    }
+    not_carried_out(at, report);
+    let mut retry = RetryConfig {
+        max_attempts: 3,
+        initial_delay_ms: 1000,
+        max_delay_ms: 30_000,
+        backoff_multiplier: Decimal::TWO,
+    };
+    if let Some(at) = at.get("maxAttempts") {
+        let attempts = report.integer(&at, 1..=MOST_ATTEMPTS)?;
+        retry.max_attempts = u32::try_from(attempts).expect("within limits");
+    }
+    if let Some(at) = at.get("initialDelayMs") {
+        retry.initial_delay_ms = report.integer(&at, 0..=LONGEST_MS)?.unsigned_abs();
+    }
+    if let Some(at) = at.get("maxDelayMs") {
+        retry.max_delay_ms = report.integer(&at, 0..=LONGEST_MS)?.unsigned_abs();
+    }
+    if let Some(at) = at.get("backoffMultiplier") {
+        retry.backoff_multiplier = multiplier(&at, report)?;
+    }
+    Some(retry)
+}
+
+fn multiplier(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Decimal> {
+    let number = match &at.node.kind {
+        Kind::Number(Value::Integer(number)) => Decimal::from(*number),
+        Kind::Number(Value::Decimal(number)) => *number,
+        Kind::Number(_)
+        | Kind::Null
+        | Kind::Boolean(_)
+        | Kind::Text(_)
+        | Kind::Array(_)
+        | Kind::Object(_) => {
+            report.wrong_type(at, "a number");
+            return None;
+        }
+    };
+    let fits = number >= Decimal::ONE && number <= Decimal::from(LARGEST_MULTIPLIER);
+    if !fits {
+        let message = format!("`{}` is {number}, but must be 1 to {LARGEST_MULTIPLIER}", at.name());
+        report.add(Code::OutOfLimits, &at.place, at.span(), message);
+    }
+    fits.then_some(number)
+}
+
+/// An `errorHandling`.
+pub(super) fn error_handling(at: &At<'_, '_>, report: &mut Report<'_>) -> OnError {
+    if !report.object(at, &HANDLING_KEYS) {
+        return OnError::Fail;
+    }
+    let strategy = report.require(at, "strategy", &HANDLING_KEYS);
+    let strategy = strategy.and_then(|strategy| {
+        let name = report.choice(&strategy, "strategy", &["fail", "continue", "retry"])?;
+        if name == "retry" {
+            not_carried_out(&strategy, report);
+        }
+        Some(name)
+    });
+    let fallback = at.get("fallback");
+    if let Some(fallback) = fallback.as_ref().filter(|_| matches!(strategy, Some("fail" | "retry"))) {
+        let message = "a fallback is only for the strategy `continue`";
+        report.add(Code::ExcludedKey, &fallback.place, fallback.span(), message);
+    }
+    match strategy {
+        Some("continue") => {
+            let fallback = fallback.map(|fallback| plain(&fallback, report)).unwrap_or_default();
+            OnError::Continue { fallback }
+        }
+        Some("retry") => OnError::Retry,
+        Some(_) | None => OnError::Fail,
+    }
+}
+
+/// A value that is taken as it is; says so where a template stands in it.
+pub(super) fn plain(at: &At<'_, '_>, report: &mut Report<'_>) -> Value {
+    let value = at.node.to_value();
+    if holds_template(&value) {
+        let message = format!("templates in `{}` are not evaluated", at.name());
+        let hint = "it is taken as text, braces and all".to_owned();
+        report.add_with(Code::PlainTemplate, &at.place, at.span(), message, hint);
+    }
+    value
+}

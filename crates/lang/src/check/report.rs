@@ -1,0 +1,114 @@
+//! Collecting what is found, with places.
+
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::json::{self, Node};
+use crate::source::{Lines, Place, Span};
+
+/// Everything found so far.
+pub(super) struct Report<'t> {
+    text: &'t str,
+    lines: Lines<'t>,
+    found: Vec<Diagnostic>,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(text: &'t str) -> Report<'t> {
+        Report { text, lines: Lines::new(text), found: Vec::new() }
+    }
+
+    /// For finding out whether something fits: what is found is not kept with its lines.
+    pub(super) fn trial() -> Report<'static> {
+        Report::new("")
+    }
+
+    /// From bytes of a string's content to bytes of the text.
+    pub(super) fn locator(&self, node: &Node) -> impl Fn(Span) -> Span + use<'t> {
+        let start = node.span.start;
+        let literal = self.text.get(start..node.span.end).unwrap_or_default();
+        move |span| Span {
+            start: start + json::place_in_literal(literal, span.start),
+            end: start + json::place_in_literal(literal, span.end),
+        }
+    }
+
+    /// Adds a finding without a hint.
+    pub(super) fn add(&mut self, code: Code, place: &Place<'_>, span: Span, message: impl Into<String>) {
+        self.add_with(code, place, span, message, None);
+    }
+
+    /// Adds a finding with a hint, where there is one.
+    pub(super) fn add_with(
+        &mut self,
+        code: Code,
+        place: &Place<'_>,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
+        self.add_at(code, &Spot::new(place, span), message, hint);
+    }
+
+    /// The same for a place that was noted before.
+    pub(super) fn add_at(
+        &mut self,
+        code: Code,
+        spot: &Spot,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
+        let (line, column) = self.lines.position(spot.span.start);
+        self.found.push(Diagnostic {
+            code: code.name(),
+            severity: code.severity(),
+            pointer: spot.pointer.clone(),
+            field: spot.field.clone(),
+            span: spot.span,
+            line,
+            column,
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// What was found, in the order of the text, without what is to be ignored.
+    pub(super) fn finish(mut self, ignored: &[String]) -> Vec<Diagnostic> {
+        self.found.retain(|diagnostic| {
+            diagnostic.severity == Severity::Error || !ignored.iter().any(|code| code == diagnostic.code)
+        });
+        self.found.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
+        self.found
+    }
+}
+
+/// A place that is kept for later.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) pointer: String,
+    pub(super) field: String,
+    pub(super) span: Span,
+}
+
+impl Spot {
+    pub(super) fn new(place: &Place<'_>, span: Span) -> Spot {
+        Spot { pointer: place.pointer(), field: place.field(), span }
+    }
+}
+
+/// `did you mean `x`?` for the name that is nearest to a wrong one.
+pub(super) fn did_you_mean(nearest: Option<&str>) -> Option<String> {
+    nearest.map(|name| format!("did you mean `{name}`?"))
+}
+
+/// `` `a`, `b` and `c` ``.
+pub(super) fn list_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,225 @@
+//! Steps: ids, types, what every step may carry, and the hand-over to the checks of each type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::compile::{Compiler, Feed, Purpose};
+use super::expression::{Names, Reader, Reading};
+use super::read::{At, opening, quoted};
+use super::report::{Report, did_you_mean, list_of};
+use super::{condition, parameters, policy, stripe};
+use crate::catalog::{Action, Catalog};
+use crate::diagnostic::Code;
+use crate::graph::Lists;
+use crate::nearest::nearest;
+use crate::step::{ActionStep, OnError, Step, StepKind};
+use crate::template::Tree;
+
+const KEYS: [&str; 10] = [
+    "id",
+    "type",
+    "name",
+    "action",
+    "config",
+    "connectionId",
+    "retryConfig",
+    "errorHandling",
+    "timeoutMs",
+    "compensate",
+];
+const TYPES: [&str; 2] = ["action", "condition"];
+const LATER_TYPES: [&str; 6] = ["transform", "wait", "approval", "loop", "parallel", "workflow"];
+const LATER_ACTION: &str = "http.request";
+const LONGEST_ID: usize = 255;
+
+/// A step as far as it could be read.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// There if nothing is wrong with it.
+    pub(super) step: Option<Step>,
+    /// Whom it names, if it is a condition.
+    pub(super) lists: Option<Lists>,
+    /// What can make branches meet in it.
+    pub(super) feeds: Vec<Feed>,
+}
+
+/// Checks the ids of all steps and gives their positions.
+pub(super) fn ids<'n>(steps: &At<'_, 'n>, report: &mut Report<'_>) -> HashMap<&'n str, usize> {
+    let mut positions = HashMap::new();
+    for (index, item) in steps.items().iter().enumerate() {
+        let step = steps.item(index, item);
+        let Some(at) = step.get("id") else { continue };
+        let Some(id) = report.text(&at) else { continue };
+        let plain = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
+        if id.is_empty() || !id.chars().all(plain) {
+            let message = format!("{} cannot be a step's id", quoted(id));
+            let hint = "an id is made of letters, digits, `-` and `_`".to_owned();
+            report.add_with(Code::Malformed, &at.place, at.span(), message, hint);
+        } else if id.chars().count() > LONGEST_ID {
+            let message = format!("`id` has {} characters, but {LONGEST_ID} is the most", id.chars().count());
+            report.add(Code::OutOfLimits, &at.place, at.span(), message);
+        }
+        if let Some(first) = positions.get(id) {
+            let message = format!("two steps have the id {}", quoted(id));
+            let hint = format!("the first is `steps[{first}]`; every step needs an id of its own");
+            report.add_with(Code::DuplicateId, &at.place, at.span(), message, hint);
+        } else {
+            positions.insert(id, index);
+        }
+    }
+    positions
+}
+
+/// Checks one step.
+pub(super) fn step(
+    at: &At<'_, '_>,
+    position: usize,
+    catalog: &Catalog,
+    names: &Names<'_>,
+    readings: &mut Vec<Reading>,
+    report: &mut Report<'_>,
+) -> Draft {
+    if !report.object(at, &KEYS) {
+        return Draft::default();
+    }
+    let id = report.require(at, "id", &KEYS).and_then(|id| id.as_text());
+    let name = at.get("name").and_then(|name| report.text(&name)).map(str::to_owned);
+    let retry = at.get("retryConfig").and_then(|retry| policy::retry(&retry, report));
+    let handling = at.get("errorHandling").map(|handling| policy::error_handling(&handling, report));
+    let on_error = handling.unwrap_or_default();
+    let timeout_ms = at.get("timeoutMs").and_then(|timeout| policy::milliseconds(&timeout, report));
+    if let Some(compensate) = at.get("compensate") {
+        not_yet_available(&compensate, "`compensate`", report);
+    }
+    let mut compiler =
+        Compiler { report, names, readings, feeds: Vec::new(), reader: Reader::Step(position) };
+    let mut lists = None;
+    let kind = match kind(at, compiler.report) {
+        Some("action") => action_step(at, catalog, &mut compiler).map(StepKind::Action),
+        Some(_) => {
+            let may_fail = matches!(on_error, OnError::Continue { .. });
+            let (test, then, otherwise) = condition_step(at, &mut compiler);
+            lists = Some(Lists { then: then.clone(), otherwise: otherwise.clone(), may_fail });
+            test.map(|test| StepKind::Condition(condition::step(test, then, otherwise)))
+        }
+        None => None,
+    };
+    let feeds = compiler.feeds;
+    let step =
+        id.zip(kind).map(|(id, kind)| Step { id: id.to_owned(), name, kind, retry, on_error, timeout_ms });
+    Draft { step, lists, feeds }
+}
+
+/// The step's type, where it is one that this version has.
+fn kind(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<&'static str> {
+    let Some(kind) = at.get("type") else {
+        if at.get("action").is_some() {
+            return Some("action");
+        }
+        report.require(at, "type", &KEYS);
+        return None;
+    };
+    let name = report.text(&kind)?;
+    if let Some(known) = TYPES.into_iter().find(|known| *known == name) {
+        return Some(known);
+    }
+    if LATER_TYPES.contains(&name) {
+        not_yet_available(&kind, &format!("the step type `{name}`"), report);
+        return None;
+    }
+    let hint = did_you_mean(nearest(name, TYPES.into_iter().chain(LATER_TYPES)))
+        .unwrap_or_else(|| format!("there are {}", list_of(TYPES)));
+    let message = format!("there is no step type {}", quoted(name));
+    report.add_with(Code::UnknownValue, &kind.place, kind.span(), message, hint);
+    None
+}
+
+fn not_yet_available(at: &At<'_, '_>, what: &str, report: &mut Report<'_>) {
+    report.add(
+        Code::NotYetAvailable,
+        &at.place,
+        at.span(),
+        format!("{what} is not yet available in this version"),
+    );
+}
+
+fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '_>) -> Option<ActionStep> {
+    let action = compiler
+        .report
+        .require(at, "action", &KEYS)
+        .and_then(|action| find_action(&action, catalog, compiler.report));
+    let connection = at.get("connectionId").and_then(|connection| {
+        policy::not_carried_out(&connection, compiler.report);
+        compiler.text(&connection)
+    });
+    let config = at.get("config");
+    let config = match &config {
+        Some(config) if compiler.report.any_object(config) => Some(config),
+        Some(_) => return None,
+        None => None,
+    };
+    let Some(config) = config else {
+        return without_config(at, action?, compiler.report).map(|action| ActionStep {
+            action,
+            config: Tree::Object(Vec::new()),
+            connection,
+        });
+    };
+    if let Some(action) = &action {
+        parameters::parameters(config, action, compiler.report);
+        stripe::combinations(config, action, compiler.report);
+    }
+    let required = |key: &str| {
+        action.as_ref().and_then(|action| action.parameter(key)).is_some_and(|parameter| parameter.required)
+    };
+    let members = compiler.members(config, |key| Purpose { guarded: false, joins: required(key) });
+    Some(ActionStep { action: action?, config: Tree::Object(members), connection })
+}
+
+/// An action without `config` is fine where it requires nothing.
+fn without_config(at: &At<'_, '_>, action: Arc<Action>, report: &mut Report<'_>) -> Option<Arc<Action>> {
+    let mut required = action.parameters.iter().filter(|parameter| parameter.required).peekable();
+    if required.peek().is_none() {
+        return Some(action);
+    }
+    if !super::read::is_misspelled(at, "config", &KEYS) {
+        for parameter in required {
+            let message = format!("`{}` needs `{}`", action.name, parameter.name);
+            let config = at.place.key("config");
+            report.add(Code::MissingKey, &config.key(&parameter.name), opening(at.span()), message);
+        }
+    }
+    None
+}
+
+fn find_action(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_>) -> Option<Arc<Action>> {
+    let name = report.text(at)?;
+    if let Some(action) = catalog.action(name) {
+        return Some(Arc::clone(action));
+    }
+    if name == LATER_ACTION {
+        not_yet_available(at, &format!("the action `{LATER_ACTION}`"), report);
+        return None;
+    }
+    let known = || catalog.actions.keys().map(String::as_str);
+    let unqualified = known().find(|known| known.split_once('.').is_some_and(|(_, own)| own == name));
+    let hint = did_you_mean(unqualified.or_else(|| nearest(name, known())));
+    let message = format!("there is no action {}", quoted(name));
+    report.add_with(Code::UnknownAction, &at.place, at.span(), message, hint);
+    None
+}
+
+type Read = (Option<crate::step::condition::Test>, Vec<usize>, Vec<usize>);
+
+fn condition_step(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Read {
+    for key in ["action", "connectionId"] {
+        if let Some(other) = at.get(key) {
+            let message = format!("a condition has no `{key}`");
+            compiler.report.add(Code::ExcludedKey, &other.place, other.span(), message);
+        }
+    }
+    match compiler.report.require(at, "config", &KEYS) {
+        Some(config) => condition::condition(&config, compiler),
+        None => (None, Vec::new(), Vec::new()),
+    }
+}

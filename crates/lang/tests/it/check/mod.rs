@@ -1,0 +1,3 @@
+//! The checker: text in, diagnostics out.
+
+mod branches;
