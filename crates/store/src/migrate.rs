@@ -1,0 +1,74 @@
+//! Brings a database to this version's form: numbered files, each applied once in a transaction of its own and recorded
+//! with its checksum. There is no way back down, and a file that was applied is never edited.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use loopfour_engine::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::OpenError;
+use crate::sqlite::refusal;
+
+/// A numbered file; its number is its place in the list, from 1.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "0001_start.sql", sql: include_str!("../migrations/sqlite/0001_start.sql") }];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
+    version    INTEGER NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    checksum   TEXT    NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT";
+
+/// Applies what is missing, after it is clear that what is there is a beginning of [`MIGRATIONS`].
+pub(crate) fn migrate(db: &mut Connection, path: &Path, now: Timestamp) -> Result<(), OpenError> {
+    let applied = applied(db).map_err(|error| refusal(path, &error))?;
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if let Some((version, name, _)) = applied.last().filter(|(version, ..)| *version > known) {
+        return Err(OpenError::Newer { path: path.to_owned(), found: *version, name: name.clone(), known });
+    }
+    for ((_, name, checksum), migration) in applied.iter().zip(MIGRATIONS) {
+        if name != migration.name || *checksum != sha256(migration.sql) {
+            return Err(OpenError::Changed { path: path.to_owned(), name: name.clone() });
+        }
+    }
+    for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(applied.len()) {
+        apply(db, version, migration, now).map_err(|error| refusal(path, &error))?;
+    }
+    Ok(())
+}
+
+/// Version, name and checksum of each migration in the database, in order.
+fn applied(db: &Connection) -> rusqlite::Result<Vec<(u32, String, String)>> {
+    if !db.table_exists(None::<&str>, "migrations")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = db.prepare("SELECT version, name, checksum FROM migrations ORDER BY version")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}
+
+fn apply(db: &mut Connection, version: u32, migration: &Migration, now: Timestamp) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.pragma_update(None, "application_id", crate::sqlite::APPLICATION_ID)?;
+    transaction.execute_batch(TABLE)?;
+    transaction.execute_batch(migration.sql)?;
+    transaction.execute(
+        "INSERT INTO migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+        params![version, migration.name, sha256(migration.sql), now.0],
+    )?;
+    transaction.commit()
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

@@ -1,0 +1,260 @@
+//! The journal of runs: the engine's port. Entries are written once and never changed; the row of the run is brought up
+//! to date in the same commit. Events become JSON in the caller's task, not in the writer.
+
+use loopfour_engine::ports::{Append, Journal, JournalError};
+use loopfour_engine::{CompanyId, Entry, Event, RunId, Summary, Timestamp, TriggerKind, WorkflowId};
+use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
+
+use crate::error::StorageError;
+use crate::sqlite::runs::{count, trigger_name};
+use crate::sqlite::{json, time, uuid};
+use crate::watch::Progress;
+use crate::{Memory, Store};
+
+/// How long an idempotency key holds, in milliseconds: 24 hours.
+const KEY_LIFETIME: i64 = 24 * 60 * 60 * 1000;
+
+impl Journal for Store {
+    async fn append(&self, batch: Append) -> Result<(), JournalError> {
+        let prepared = Prepared::new(batch)?;
+        let (run, progress) = (prepared.run, prepared.progress());
+        let committed = move |memory: &Memory, (): &()| memory.watchers.tell(run, progress);
+        self.write(move |db| prepared.store(db), committed).await
+    }
+
+    async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
+        let entries = self.read(move |db| {
+            let sql = "SELECT seq, at, body FROM events WHERE run = ?1 ORDER BY seq";
+            db.prepare_cached(sql)?.query_map([run.0.as_bytes()], read_entry)?.collect()
+        });
+        Ok(entries.await?)
+    }
+
+    async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
+        let runs = self.read(|db| {
+            let sql = "SELECT r.id FROM companies c CROSS JOIN runs r
+                       WHERE r.company = c.id AND r.status IN ('pending', 'running', 'waiting')
+                       ORDER BY r.created_at, r.id";
+            db.prepare(sql)?.query_map([], |row| uuid(row, 0).map(RunId))?.collect()
+        });
+        Ok(runs.await?)
+    }
+
+    async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
+        let source = self.read(move |db| {
+            let sql = "SELECT source FROM workflow_versions WHERE workflow = ?1 AND version = ?2";
+            let mut statement = db.prepare_cached(sql)?;
+            statement.query_row(params![workflow.0.as_bytes(), version], |row| row.get(0)).optional()
+        });
+        source.await?.ok_or_else(|| missing_version(workflow, version))
+    }
+}
+
+/// A batch, ready to be written.
+struct Prepared {
+    run: RunId,
+    expected: i64,
+    length: i64,
+    start: Option<Start>,
+    summary: Summary,
+    waiting: Option<String>,
+    /// Time and event of each entry.
+    entries: Vec<(Timestamp, String)>,
+}
+
+/// What a run's row takes from its first entry.
+struct Start {
+    company: CompanyId,
+    workflow: WorkflowId,
+    version: u32,
+    trigger: TriggerKind,
+    idempotency_key: Option<String>,
+    created_at: Timestamp,
+}
+
+impl Prepared {
+    /// Checks a batch in itself and turns its events into JSON.
+    fn new(batch: Append) -> Result<Prepared, JournalError> {
+        let run = batch.run;
+        let conflict = || JournalError::Conflict { run };
+        if !(batch.expected + 1..).zip(&batch.entries).all(|(seq, entry)| entry.seq == seq) {
+            return Err(conflict());
+        }
+        let start = match batch.entries.first() {
+            Some(first) if batch.expected == 0 => Some(start(run, first)?),
+            None if batch.expected == 0 => return Err(missing_start(run)),
+            Some(_) | None => None,
+        };
+        let expected = i64::try_from(batch.expected).map_err(|_| conflict())?;
+        let added = i64::try_from(batch.entries.len()).map_err(|_| conflict())?;
+        let waiting = batch.summary.waiting.as_ref().map(to_json).transpose()?;
+        let entries = batch.entries.iter().map(|entry| Ok((entry.at, to_json(&entry.event)?)));
+        Ok(Prepared {
+            run,
+            expected,
+            length: expected + added,
+            start,
+            waiting,
+            entries: entries.collect::<Result<_, StorageError>>()?,
+            summary: batch.summary,
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { length: self.length.unsigned_abs(), status: self.summary.status }
+    }
+
+    fn store(&self, db: &Connection) -> rusqlite::Result<Result<(), JournalError>> {
+        let company = match &self.start {
+            Some(start) => self.begin(db, start)?,
+            None => self.go_on(db)?,
+        };
+        let company = match company {
+            Ok(company) => company,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let sql = "INSERT INTO events (run, seq, company, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut statement = db.prepare_cached(sql)?;
+        for (seq, (at, body)) in (self.expected + 1..).zip(&self.entries) {
+            statement.execute(params![self.run.0.as_bytes(), seq, company.0.as_bytes(), at.0, body])?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Inserts the row of a new run.
+    fn begin(&self, db: &Connection, start: &Start) -> rusqlite::Result<Result<CompanyId, JournalError>> {
+        if let Some(run) = same_key(db, start)? {
+            return Ok(Err(JournalError::Exists { run }));
+        }
+        let sql = "INSERT INTO runs (id, company, workflow, version, status, waiting, trigger, idempotency_key,
+                                     created_at, started_at, completed_at, length, output_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) DO NOTHING";
+        let inserted = db.prepare_cached(sql)?.execute(params![
+            self.run.0.as_bytes(),
+            start.company.0.as_bytes(),
+            start.workflow.0.as_bytes(),
+            start.version,
+            self.summary.status.name(),
+            self.waiting,
+            trigger_name(start.trigger),
+            start.idempotency_key,
+            start.created_at.0,
+            self.summary.started_at.map(|at| at.0),
+            self.summary.completed_at.map(|at| at.0),
+            self.length,
+            self.summary.output_at.and_then(|seq| i64::try_from(seq).ok()),
+        ]);
+        Ok(match inserted {
+            Ok(0) => Err(JournalError::Conflict { run: self.run }),
+            Ok(_) => Ok(start.company),
+            Err(error) if is_foreign_key(&error) => Err(missing_version(start.workflow, start.version)),
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// Brings the row of a run up to date, if its journal is where it is expected.
+    fn go_on(&self, db: &Connection) -> rusqlite::Result<Result<CompanyId, JournalError>> {
+        let company = match self.update(db, SAME_STATUS)? {
+            Some(company) => Some(company),
+            None => self.update(db, NEW_STATUS)?,
+        };
+        if let Some(company) = company {
+            return Ok(Ok(company));
+        }
+        let exists =
+            db.prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?.exists([self.run.0.as_bytes()])?;
+        Ok(Err(if exists {
+            JournalError::Conflict { run: self.run }
+        } else {
+            JournalError::Missing(self.run.to_string())
+        }))
+    }
+
+    fn update(&self, db: &Connection, sql: &str) -> rusqlite::Result<Option<CompanyId>> {
+        let values = params![
+            self.run.0.as_bytes(),
+            self.expected,
+            self.summary.status.name(),
+            self.waiting,
+            self.summary.started_at.map(|at| at.0),
+            self.summary.completed_at.map(|at| at.0),
+            self.length,
+            self.summary.output_at.and_then(|seq| i64::try_from(seq).ok()),
+        ];
+        db.prepare_cached(sql)?.query_row(values, |row| uuid(row, 0).map(CompanyId)).optional()
+    }
+}
+
+/// Most batches leave the status as it is; a statement that does not name it spares the indexes that hold it.
+const SAME_STATUS: &str =
+    "UPDATE runs SET waiting = ?4, started_at = ?5, completed_at = ?6, length = ?7, output_at = ?8
+                           WHERE id = ?1 AND length = ?2 AND status = ?3 RETURNING company";
+const NEW_STATUS: &str =
+    "UPDATE runs SET status = ?3, waiting = ?4, started_at = ?5, completed_at = ?6, length = ?7,
+                          output_at = ?8 WHERE id = ?1 AND length = ?2 RETURNING company";
+
+fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
+    match &first.event {
+        Event::RunStarted { run: named, company, workflow, version, trigger, idempotency_key, .. }
+            if *named == run =>
+        {
+            Ok(Start {
+                company: *company,
+                workflow: *workflow,
+                version: *version,
+                trigger: *trigger,
+                idempotency_key: idempotency_key.clone(),
+                created_at: first.at,
+            })
+        }
+        Event::RunStarted { .. }
+        | Event::ConditionDecided { .. }
+        | Event::CallIntended { .. }
+        | Event::CallResumed { .. }
+        | Event::CallHeld { .. }
+        | Event::StepSucceeded { .. }
+        | Event::StepFailed { .. }
+        | Event::StepSkipped { .. }
+        | Event::RunCompleted { .. }
+        | Event::RunFailed { .. }
+        | Event::RunParked { .. } => Err(missing_start(run)),
+    }
+}
+
+/// The run that was started with the same key, if that is less than 24 hours ago.
+fn same_key(db: &Connection, start: &Start) -> rusqlite::Result<Option<RunId>> {
+    let Some(key) = &start.idempotency_key else { return Ok(None) };
+    let sql = "SELECT id FROM runs WHERE workflow = ?1 AND idempotency_key = ?2 AND created_at > ?3
+               ORDER BY created_at DESC LIMIT 1";
+    let oldest = start.created_at.0.saturating_sub(KEY_LIFETIME);
+    let keys = params![start.workflow.0.as_bytes(), key, oldest];
+    db.prepare_cached(sql)?.query_row(keys, |row| uuid(row, 0).map(RunId)).optional()
+}
+
+/// One entry's event.
+pub(crate) fn event(db: &Connection, run: RunId, seq: u64) -> rusqlite::Result<Option<Event>> {
+    let mut statement = db.prepare_cached("SELECT body FROM events WHERE run = ?1 AND seq = ?2")?;
+    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+    statement.query_row(params![run.0.as_bytes(), seq], |row| json(row, 0)).optional()
+}
+
+/// An entry of columns `seq, at, body`.
+pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry { seq: count(row, 0)?, at: time(row, 1)?, event: json(row, 2)? })
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, StorageError> {
+    serde_json::to_string(value).map_err(|cause| StorageError(cause.to_string()))
+}
+
+fn missing_start(run: RunId) -> JournalError {
+    JournalError::Missing(format!("the start of {run}"))
+}
+
+fn missing_version(workflow: WorkflowId, version: u32) -> JournalError {
+    JournalError::Missing(format!("version {version} of {workflow}"))
+}
+
+fn is_foreign_key(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
+}

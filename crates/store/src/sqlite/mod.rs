@@ -1,0 +1,169 @@
+//! SQLite: opening a data directory, and what the queries share. Each file beside this one holds the statements of one
+//! resource.
+
+mod checkpoint;
+pub(crate) mod companies;
+mod journal;
+pub(crate) mod keys;
+pub(crate) mod readers;
+pub(crate) mod runs;
+pub(crate) mod workflows;
+pub(crate) mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use loopfour_engine::{CompanyId, Timestamp};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::{OpenError, StorageError};
+use crate::migrate;
+
+const DATABASE: &str = "loopfour.db";
+const LOCK: &str = "loopfour.lock";
+
+/// Marks our files in SQLite's header: "LPF4".
+pub(crate) const APPLICATION_ID: i32 = 0x4c50_4634;
+
+/// Up to this size a start reads the whole database to see that it is whole, which takes less than a tenth of a second;
+/// above it only the parts that are used.
+const QUICK_CHECK_BYTES: u64 = 32 << 20;
+
+/// How long a connection waits for another one's lock. Only checkpoints and backups ever hold one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open data directory in its parts.
+pub(crate) struct Opened {
+    pub writer: Connection,
+    pub checkpointer: Connection,
+    pub path: PathBuf,
+    pub default_company: CompanyId,
+    pub lock: File,
+}
+
+/// Opens a data directory; see [`crate::Store::open`].
+pub(crate) fn open(directory: &Path, now: Timestamp) -> Result<Opened, OpenError> {
+    make_directory(directory)?;
+    let lock = take_lock(&directory.join(LOCK))?;
+    let path = directory.join(DATABASE);
+    let failed = |error: rusqlite::Error| refusal(&path, &error);
+    let mut writer =
+        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    check_is_ours(&writer, &path)?;
+    configure_writer(&writer).map_err(failed)?;
+    migrate::migrate(&mut writer, &path, now)?;
+    let default_company = companies::ensure_default(&writer, now).map_err(failed)?;
+    let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    Ok(Opened { writer, checkpointer, path, default_company, lock })
+}
+
+/// A connection with what all of them need.
+pub(crate) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+fn make_directory(directory: &Path) -> Result<(), OpenError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|cause| OpenError::Unusable { path: directory.to_owned(), cause })
+}
+
+fn take_lock(path: &Path) -> Result<File, OpenError> {
+    let unusable = |cause| OpenError::Unusable { path: path.to_owned(), cause };
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(cause)) => Err(unusable(cause)),
+    }
+}
+
+/// Refuses, before anything is written, what is not an undamaged database of ours. An empty file is a new one.
+fn check_is_ours(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| refusal(path, &error);
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
+    let objects: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if application == 0 && objects == 0 {
+        return Ok(());
+    }
+    if application != APPLICATION_ID {
+        let cause = format!("its application id is {application:#x}, ours is {APPLICATION_ID:#x}");
+        return Err(OpenError::Foreign { path: path.to_owned(), cause });
+    }
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > QUICK_CHECK_BYTES) {
+        return Ok(());
+    }
+    let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let cause = found.lines().last().unwrap_or_default().to_owned();
+    Err(OpenError::Damaged { path: path.to_owned(), cause })
+}
+
+fn configure_writer(db: &Connection) -> rusqlite::Result<()> {
+    // FULL: in this mode NORMAL may lose acknowledged commits when the power fails.
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA cache_size = -65536;
+         PRAGMA temp_store = MEMORY;",
+    )
+}
+
+/// What an error of SQLite at opening means.
+pub(crate) fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let (path, cause) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign { path, cause },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, cause },
+        _ => OpenError::Failed { path, cause: StorageError(cause) },
+    }
+}
+
+/// An id in a column.
+pub(crate) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+/// An instant in a column.
+pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp)
+}
+
+/// An instant in a column that may be empty.
+pub(crate) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp))
+}
+
+/// JSON in a column.
+pub(crate) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|cause| unreadable(column, cause))
+}
+
+/// A name in a column, looked up by `find`.
+pub(crate) fn named<T>(
+    row: &Row<'_>,
+    column: usize,
+    find: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let name = row.get_ref(column)?.as_str()?;
+    find(name).ok_or_else(|| unreadable(column, FromSqlError::Other(format!("unknown name `{name}`").into())))
+}
+
+fn unreadable(column: usize, cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
+}

@@ -1,0 +1,54 @@
+//! The read-only connections. A query runs on one of the runtime's blocking threads, so that a slow one delays no
+//! request but its own; how many run at a time is bounded.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use crate::error::StorageError;
+use crate::sqlite::connect;
+
+/// So many queries run at a time.
+const CONNECTIONS: usize = 8;
+
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    /// Connections are made when they are first needed.
+    pub(crate) fn new(path: PathBuf) -> Readers {
+        Readers { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(CONNECTIONS) }
+    }
+
+    /// Runs a query.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: Arc<Readers>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let _permit = self.permits.acquire().await.map_err(|_| StorageError::no_answer())?;
+        let readers = Arc::clone(&self);
+        let task = tokio::task::spawn_blocking(move || -> Result<T, StorageError> {
+            let idle = readers.idle().pop();
+            let db = idle.map_or_else(|| readers.connect(), Ok)?;
+            let answer = query(&db);
+            readers.idle().push(db);
+            Ok(answer?)
+        });
+        task.await.map_err(|_| StorageError::no_answer())?
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let db = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;")?;
+        Ok(db)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
