@@ -1,0 +1,185 @@
+//! The sandbox's own controls under `/_sandbox/`: faults, the log of calls, all objects, the clock,
+//! fixtures, reset. They need no key, so the sandbox listens on the loopback interface only.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::call::{Answer, Request, Shared};
+use crate::faults::Fault;
+use crate::form::{self, Node};
+use crate::keys::DEFAULT_ACCOUNT;
+use crate::resources;
+use crate::state::State;
+
+/// A refusal: the status and what is wrong.
+type Refusal = (u16, String);
+
+const KNOWN: &str = "GET calls; GET objects?type=…; GET, POST, DELETE faults; GET, POST clock; POST fixtures; \
+                     POST reset";
+
+/// Answers a call of a control.
+pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
+    let (status, body) = match control(shared, request).await {
+        Ok(body) => (200, body),
+        Err((status, message)) => (status, json!({"error": {"message": message}})),
+    };
+    Answer { status, headers: Vec::new(), body: Bytes::from(format!("{body}\n")) }
+}
+
+async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let name = request.path.trim_start_matches("/_sandbox/");
+    match (request.method.as_str(), name) {
+        ("GET", "calls") => {
+            let calls = shared.calls();
+            Ok(json!({"calls": calls.all().collect::<Vec<_>>()}))
+        }
+        ("GET", "objects") => objects(shared, request).await,
+        ("GET", "faults") => Ok(json!({"faults": shared.faults().all()})),
+        ("POST", "faults") => {
+            let fault: Fault = parse(request)?;
+            shared.faults().add(fault).map_err(refuse)?;
+            Ok(json!({"faults": shared.faults().all()}))
+        }
+        ("DELETE", "faults") => {
+            shared.faults().clear();
+            Ok(json!({"faults": []}))
+        }
+        ("GET", "clock") => Ok(clock(shared)),
+        ("POST", "clock") => advance(shared, request).await,
+        ("POST", "fixtures") => load(shared, request).await,
+        ("POST", "reset") => reset(shared).await,
+        (method, _) => {
+            let message = format!("there is no control {method} {}; there are {KNOWN}", request.path);
+            Err((404, message))
+        }
+    }
+}
+
+fn refuse(message: String) -> Refusal {
+    (400, message)
+}
+
+fn unwritten() -> Refusal {
+    (500, "the sandbox could not write; nothing has happened".to_owned())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+    serde_json::from_slice(&request.body)
+        .map_err(|error| refuse(format!("the body is not as it should be: {error}")))
+}
+
+async fn objects(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let query = form::decode(request.query.as_bytes()).map_err(|error| refuse(error.to_string()))?;
+    let wanted = match query.get("type") {
+        Some(Node::Text(wanted)) => Some(wanted.clone()),
+        Some(Node::List(_) | Node::Table(_)) | None => None,
+    };
+    let now = shared.clock.seconds();
+    let listed = shared.store.run(move |state| list_objects(state, wanted.as_deref(), now)).await;
+    listed.ok_or_else(unwritten)
+}
+
+fn list_objects(state: &mut State, wanted: Option<&str>, now: i64) -> Value {
+    let all = state.records().into_iter();
+    let chosen: Vec<(String, String)> = all
+        .filter(|(_, record)| wanted.is_none_or(|wanted| record.object() == wanted))
+        .map(|(account, record)| (account.to_owned(), record.id.clone()))
+        .collect();
+    let (mut objects, mut hidden) = (Vec::new(), Map::new());
+    for (account, id) in chosen {
+        let tx = state.begin(&account, now);
+        if let Some(record) = tx.find(&id) {
+            objects.push(resources::answer(&tx, record));
+            if !record.hidden.is_empty() {
+                hidden.insert(id, Value::Object(record.hidden.clone()));
+            }
+        }
+    }
+    json!({"objects": objects, "hidden": hidden})
+}
+
+fn clock(shared: &Shared) -> Value {
+    json!({"now": shared.clock.seconds(), "ahead": shared.clock.offset().div_euclid(1000)})
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance: i64,
+}
+
+async fn advance(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let Advance { advance } = parse(request)?;
+    if advance < 0 {
+        return Err(refuse("the clock only moves ahead; `reset` sets it back".to_owned()));
+    }
+    let clock_now = Arc::clone(&shared.clock);
+    let moved = move |state: &mut State| {
+        let ahead = advance.checked_mul(1000)?.checked_add(clock_now.offset())?;
+        clock_now.set_offset(ahead)?;
+        state.changes.clock = true;
+        resources::settle(state, clock_now.seconds());
+        Some(())
+    };
+    let moved = shared.store.run(moved).await.ok_or_else(unwritten)?;
+    moved.ok_or_else(|| refuse("the clock goes no further than a hundred years ahead".to_owned()))?;
+    Ok(clock(shared))
+}
+
+/// Objects to be stored as they are given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fixtures {
+    /// The account they are for; without one, the default.
+    account: Option<String>,
+    objects: Vec<Map<String, Value>>,
+}
+
+/// What to do with a fixture whose id is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Replace,
+    Leave,
+}
+
+impl Fixtures {
+    /// Stores the objects, all or none; `Err` says what is wrong with one.
+    pub(crate) fn load(self, state: &mut State, now: i64, existing: Existing) -> Result<usize, String> {
+        let account = self.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+        let mut tx = state.begin(account, now);
+        let mut count = 0;
+        for given in self.objects {
+            let id = given.get("id").and_then(Value::as_str).unwrap_or_default();
+            if existing == Existing::Leave && tx.find(id).is_some() {
+                continue;
+            }
+            resources::load(&mut tx, given)?;
+            count += 1;
+        }
+        tx.keep();
+        Ok(count)
+    }
+}
+
+async fn load(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let fixtures: Fixtures = parse(request)?;
+    let now = shared.clock.seconds();
+    let loaded = shared.store.run(move |state| fixtures.load(state, now, Existing::Replace)).await;
+    let count = loaded.ok_or_else(unwritten)?.map_err(refuse)?;
+    Ok(json!({"loaded": count}))
+}
+
+async fn reset(shared: &Shared) -> Result<Value, Refusal> {
+    let clock_now = Arc::clone(&shared.clock);
+    let cleared = move |state: &mut State| {
+        state.clear();
+        clock_now.set_offset(0)
+    };
+    shared.store.run(cleared).await.ok_or_else(unwritten)?;
+    shared.faults().clear();
+    shared.calls().clear();
+    Ok(clock(shared))
+}

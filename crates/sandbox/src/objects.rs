@@ -1,0 +1,158 @@
+//! Gives answers the shape that the objects table says: every field that has to be there, the
+//! nullable ones as null, and objects in place of the ids that a call wants expanded.
+
+use serde_json::{Map, Value, json};
+
+use crate::errors::Failure;
+use crate::resources;
+use crate::state::Transaction;
+use crate::table::{Fields, Operation, Shape, TABLE, Type};
+
+/// The most levels that one path of `expand[]` may have.
+const EXPAND_LEVELS: usize = 4;
+
+/// An object of a kind from the fields that are set; the others become null.
+pub(crate) fn complete(object: &str, set: Value) -> Map<String, Value> {
+    let Value::Object(mut set) = set else { return Map::new() };
+    let Some(fields) = TABLE.object(object) else { return set };
+    set.insert("object".to_owned(), json!(object));
+    fill(fields, set)
+}
+
+/// Names in `set` that a kind of object does not have.
+pub(crate) fn unknown_fields<'a>(object: &str, set: &'a Map<String, Value>) -> Vec<&'a str> {
+    let Some(fields) = TABLE.object(object) else { return Vec::new() };
+    set.keys().map(String::as_str).filter(|name| !fields.types.contains_key(*name)).collect()
+}
+
+fn fill(fields: &Fields, mut set: Map<String, Value>) -> Map<String, Value> {
+    let mut filled = Map::new();
+    for (name, kind) in &fields.types {
+        let nullable = fields.nullable.contains(name) && !matches!(kind.shape, Shape::Mark | Shape::Page(_));
+        match set.shift_remove(name) {
+            Some(Value::Object(inner)) => {
+                filled.insert(name.clone(), Value::Object(fill_nested(kind, inner)));
+            }
+            Some(value) => {
+                filled.insert(name.clone(), value);
+            }
+            None if nullable => {
+                filled.insert(name.clone(), Value::Null);
+            }
+            None => {}
+        }
+    }
+    filled
+}
+
+fn fill_nested(kind: &Type, inner: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Shape::Object(fields)) = resolve(kind).map(|kind| &kind.shape) {
+        fill(fields, inner)
+    } else {
+        inner
+    }
+}
+
+fn resolve(kind: &Type) -> Option<&Type> {
+    if let Shape::Use(name) = &kind.shape { TABLE.object_type(name) } else { Some(kind) }
+}
+
+/// Refuses paths of `expand[]` that lead nowhere in what an operation answers.
+pub(crate) fn check_expand(operation: &Operation, paths: &[&str]) -> Result<(), Failure> {
+    for path in paths {
+        let segments: Vec<&str> = path.split('.').collect();
+        if segments.len() > EXPAND_LEVELS {
+            let message = format!("You cannot expand more than {EXPAND_LEVELS} levels deep ({path}).");
+            return Err(Failure::invalid(message).param("expand"));
+        }
+        let inner = match (operation.list, segments.split_first()) {
+            (true, Some((&"data", rest))) => Some(rest),
+            (true, _) => None,
+            (false, _) => Some(&segments[..]),
+        };
+        let found = match (inner, operation.returns.as_deref()) {
+            (Some([]) | None, _) | (_, None) => Expansion::No,
+            (Some(inner), Some(object)) => in_object(object, inner),
+        };
+        match found {
+            Expansion::Yes => {}
+            Expansion::Unsupported => {
+                return Err(Failure::unsupported(format_args!("the expansion of `{path}`")));
+            }
+            Expansion::No => {
+                let message = format!("This property cannot be expanded ({path}).");
+                return Err(Failure::invalid(message).param("expand"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Expansion {
+    No,
+    /// Stripe has it; the sandbox has no such objects.
+    Unsupported,
+    Yes,
+}
+
+fn in_object(object: &str, path: &[&str]) -> Expansion {
+    TABLE.object(object).map_or(Expansion::No, |fields| in_fields(fields, path))
+}
+
+fn in_fields(fields: &Fields, path: &[&str]) -> Expansion {
+    let Some((name, rest)) = path.split_first() else { return Expansion::No };
+    let Some(kind) = fields.types.get(*name) else { return Expansion::No };
+    match (&kind.shape, rest) {
+        (Shape::Page(_), []) if fields.nullable.contains(*name) => Expansion::Unsupported,
+        (Shape::Page(_), []) => Expansion::Yes,
+        _ => in_type(kind, rest),
+    }
+}
+
+fn in_type(kind: &Type, path: &[&str]) -> Expansion {
+    match (resolve(kind).map(|kind| &kind.shape), path) {
+        (Some(Shape::Expandable(_)), []) => Expansion::Yes,
+        (Some(Shape::Expandable(objects)), path) => {
+            objects.iter().map(|object| in_object(object, path)).max().unwrap_or(Expansion::No)
+        }
+        (Some(Shape::Object(fields)), path) => in_fields(fields, path),
+        (Some(Shape::Inline(object)), path) => in_object(object, path),
+        (Some(Shape::List(item)), path) => in_type(item, path),
+        (Some(Shape::Page(item)), ["data", rest @ ..]) => in_type(item, rest),
+        (Some(Shape::OneOf(kinds)), path) => {
+            kinds.iter().map(|kind| in_type(kind, path)).max().unwrap_or(Expansion::No)
+        }
+        _ => Expansion::No,
+    }
+}
+
+/// Puts objects in place of the ids at a path that [`check_expand`] has let through.
+pub(crate) fn expand(transaction: &Transaction<'_>, answer: &mut Value, path: &str) {
+    let segments: Vec<&str> = path.split('.').collect();
+    expand_at(transaction, answer, &segments);
+}
+
+fn expand_at(transaction: &Transaction<'_>, value: &mut Value, path: &[&str]) {
+    if let Value::Array(items) = value {
+        for item in items {
+            expand_at(transaction, item, path);
+        }
+        return;
+    }
+    let Some((name, rest)) = path.split_first() else { return };
+    let Some(child) = value.get_mut(*name) else { return };
+    put_object(transaction, child);
+    if let Value::Array(items) = child {
+        for item in items {
+            put_object(transaction, item);
+        }
+    }
+    expand_at(transaction, child, rest);
+}
+
+fn put_object(transaction: &Transaction<'_>, value: &mut Value) {
+    if let Some(object) = value.as_str().and_then(|id| resources::find(transaction, id)) {
+        *value = object;
+    }
+}

@@ -1,0 +1,292 @@
+//! Everything the sandbox knows, in memory: objects, the order they are listed in, saved answers.
+//! One thread owns it; what has changed is noted, so that `disk` can write just that.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+/// How long a saved answer is replayed, in seconds.
+const ANSWERS_LAST: i64 = 86_400;
+
+/// The fields by which lists can be narrowed without reading every object.
+const INDEXED: &[(&str, &[&str])] = &[
+    ("customer", &["email"]),
+    ("invoice", &["customer"]),
+    ("invoiceitem", &["customer", "invoice"]),
+    ("line_item", &["invoice"]),
+];
+
+/// The place of an object in its lists: when it was made, then the order of making.
+pub(crate) type Place = (i64, i64);
+
+/// One object.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) id: String,
+    pub(crate) place: Place,
+    /// What is answered.
+    pub(crate) value: Map<String, Value>,
+    /// What is remembered besides.
+    pub(crate) hidden: Map<String, Value>,
+}
+
+impl Record {
+    /// A text field of the object; empty where it has none.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.value.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// An integer field of the object; 0 where it has none.
+    pub(crate) fn integer(&self, name: &str) -> i64 {
+        self.value.get(name).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    /// Which kind of object it is.
+    pub(crate) fn object(&self) -> &str {
+        self.text("object")
+    }
+
+    /// Whether only the fact is left that it was there.
+    pub(crate) fn deleted(&self) -> bool {
+        self.value.contains_key("deleted")
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.value.insert(name.to_owned(), value.into());
+    }
+
+    fn lists(&self) -> Vec<ListKey> {
+        let object = self.object().to_owned();
+        let fields = INDEXED.iter().find(|(name, _)| *name == object).map_or(&[][..], |(_, fields)| *fields);
+        let narrowed = fields
+            .iter()
+            .filter_map(|field| Some((object.clone(), *field, self.value.get(*field)?.as_str()?.to_owned())));
+        let mut keys: Vec<ListKey> = narrowed.collect();
+        keys.push((object, "", String::new()));
+        keys
+    }
+
+    fn due(&self) -> Option<i64> {
+        self.value.get("automatically_finalizes_at")?.as_i64()
+    }
+}
+
+/// The kind of object, a field and its value; field and value are empty for the list of all.
+type ListKey = (String, &'static str, String);
+
+/// An answer kept under its idempotency key.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    pub(crate) fingerprint: String,
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) request_id: String,
+    /// Seconds since 1970.
+    pub(crate) at: i64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    records: HashMap<String, Record>,
+    lists: HashMap<ListKey, BTreeMap<Place, String>>,
+    due: BTreeSet<(i64, String)>,
+    answers: HashMap<String, Saved>,
+    expiry: BTreeSet<(i64, String)>,
+}
+
+/// What has changed since it was last written.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) everything: bool,
+    pub(crate) clock: bool,
+    pub(crate) records: BTreeSet<(String, String)>,
+    pub(crate) answers: BTreeSet<(String, String)>,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.everything && !self.clock && self.records.is_empty() && self.answers.is_empty()
+    }
+}
+
+/// Everything the sandbox knows.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    accounts: HashMap<String, Account>,
+    sequence: i64,
+    pub(crate) changes: Changes,
+}
+
+impl State {
+    /// Puts a record where it belongs, without noting a change.
+    pub(crate) fn place(&mut self, account: &str, record: Record) -> Option<Record> {
+        self.sequence = self.sequence.max(record.place.1 + 1);
+        let before = self.take(account, &record.id);
+        let entry = self.accounts.entry(account.to_owned()).or_default();
+        for key in record.lists() {
+            entry.lists.entry(key).or_default().insert(record.place, record.id.clone());
+        }
+        entry.due.extend(record.due().map(|at| (at, record.id.clone())));
+        entry.records.insert(record.id.clone(), record);
+        before
+    }
+
+    fn take(&mut self, account: &str, id: &str) -> Option<Record> {
+        let entry = self.accounts.get_mut(account)?;
+        let record = entry.records.remove(id)?;
+        for key in record.lists() {
+            if let Some(list) = entry.lists.get_mut(&key) {
+                list.remove(&record.place);
+                if list.is_empty() {
+                    entry.lists.remove(&key);
+                }
+            }
+        }
+        if let Some(at) = record.due() {
+            entry.due.remove(&(at, record.id.clone()));
+        }
+        Some(record)
+    }
+
+    pub(crate) fn record(&self, account: &str, id: &str) -> Option<&Record> {
+        self.accounts.get(account)?.records.get(id)
+    }
+
+    /// Every object of every account, oldest first, with its account.
+    pub(crate) fn records(&self) -> Vec<(&str, &Record)> {
+        let pairs = self.accounts.iter();
+        let mut all: Vec<(&str, &Record)> = pairs
+            .flat_map(|(account, entry)| entry.records.values().map(move |record| (account.as_str(), record)))
+            .collect();
+        all.sort_by_key(|(_, record)| record.place);
+        all
+    }
+
+    /// An invoice that should have been finalized by itself by now, its account and when.
+    pub(crate) fn overdue(&self, now: i64) -> Option<(String, String, i64)> {
+        self.accounts.iter().find_map(|(account, entry)| {
+            let (at, id) = entry.due.first().filter(|(at, _)| *at <= now)?;
+            Some((account.clone(), id.clone(), *at))
+        })
+    }
+
+    /// The answer saved under a key, unless it has expired.
+    pub(crate) fn saved(&self, account: &str, key: &str, now: i64) -> Option<&Saved> {
+        let saved = self.accounts.get(account)?.answers.get(key)?;
+        (saved.at + ANSWERS_LAST > now).then_some(saved)
+    }
+
+    /// An answer for `disk`, expired or not.
+    pub(crate) fn answer(&self, account: &str, key: &str) -> Option<&Saved> {
+        self.accounts.get(account)?.answers.get(key)
+    }
+
+    /// Puts an answer under its key, without noting a change.
+    pub(crate) fn place_answer(&mut self, account: &str, key: &str, saved: Saved) {
+        let entry = self.accounts.entry(account.to_owned()).or_default();
+        entry.expiry.insert((saved.at, key.to_owned()));
+        if let Some(before) = entry.answers.insert(key.to_owned(), saved) {
+            let at = entry.answers.get(key).map(|saved| saved.at);
+            if at != Some(before.at) {
+                entry.expiry.remove(&(before.at, key.to_owned()));
+            }
+        }
+    }
+
+    /// Saves an answer under its key, and drops those of the account that have expired.
+    pub(crate) fn save_answer(&mut self, account: &str, key: &str, saved: Saved) {
+        let now = saved.at;
+        self.place_answer(account, key, saved);
+        self.changes.answers.insert((account.to_owned(), key.to_owned()));
+        let Some(entry) = self.accounts.get_mut(account) else { return };
+        while let Some((at, _)) = entry.expiry.first()
+            && at + ANSWERS_LAST <= now
+            && let Some((_, old)) = entry.expiry.pop_first()
+        {
+            entry.answers.remove(&old);
+            self.changes.answers.insert((account.to_owned(), old));
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = State::default();
+        self.changes.everything = true;
+    }
+
+    /// Begins a change to one account's objects that happens as a whole or not at all.
+    pub(crate) fn begin<'a>(&'a mut self, account: &'a str, now: i64) -> Transaction<'a> {
+        Transaction { state: self, account, now, undo: Vec::new() }
+    }
+}
+
+/// A change to one account's objects; dropped without [`Transaction::keep`], it has not happened.
+pub(crate) struct Transaction<'a> {
+    state: &'a mut State,
+    pub(crate) account: &'a str,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
+    undo: Vec<(String, Option<Record>)>,
+}
+
+impl Transaction<'_> {
+    /// An object by its kind and id.
+    pub(crate) fn get(&self, object: &str, id: &str) -> Option<&Record> {
+        self.find(id).filter(|record| record.object() == object)
+    }
+
+    /// An object by its id alone.
+    pub(crate) fn find(&self, id: &str) -> Option<&Record> {
+        self.state.record(self.account, id)
+    }
+
+    /// The ids of a kind of objects by their places; `by` narrows to those with a value in a field.
+    pub(crate) fn list(
+        &self,
+        object: &str,
+        by: Option<(&'static str, &str)>,
+    ) -> Option<&BTreeMap<Place, String>> {
+        let (field, value) = by.unwrap_or_default();
+        let key = (object.to_owned(), field, value.to_owned());
+        self.state.accounts.get(self.account)?.lists.get(&key)
+    }
+
+    /// The objects of such a list, oldest first.
+    pub(crate) fn all(&self, object: &str, by: (&'static str, &str)) -> impl Iterator<Item = &Record> {
+        self.list(object, Some(by)).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.find(id))
+    }
+
+    /// Stores a new object as made at a time; answers its record.
+    pub(crate) fn create(&mut self, id: &str, created: i64, value: Map<String, Value>) -> Record {
+        let place = (created, self.state.sequence);
+        let record = Record { id: id.to_owned(), place, value, hidden: Map::new() };
+        self.put(record.clone());
+        record
+    }
+
+    /// Stores a changed object.
+    pub(crate) fn put(&mut self, record: Record) {
+        let id = record.id.clone();
+        let before = self.state.place(self.account, record);
+        self.undo.push((id, before));
+    }
+
+    /// Makes the change stand.
+    pub(crate) fn keep(mut self) {
+        for (id, _) in std::mem::take(&mut self.undo) {
+            self.state.changes.records.insert((self.account.to_owned(), id));
+        }
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        while let Some((id, before)) = self.undo.pop() {
+            match before {
+                Some(record) => drop(self.state.place(self.account, record)),
+                None => drop(self.state.take(self.account, &id)),
+            }
+        }
+    }
+}
