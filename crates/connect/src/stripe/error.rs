@@ -62,17 +62,14 @@ fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Opt
         let hint = "ask for less at once: a smaller `limit`, or fewer names in `expand`";
         return Outcome::Refused { error: answered(code::OUTPUT_TOO_LARGE, message, hint), settles: true };
     };
-    match json::parse(&body) {
-        Ok(output @ Value::Object(_)) => Outcome::Done { output, receipt },
-        Ok(_) | Err(_) => {
-            let message =
-                format!("the answer to `{}` has status {status} and is no JSON object", request.action);
-            let hint = format!("see that LOOPFOUR_STRIPE_API_BASE leads to Stripe; {}", what_now(request));
-            Outcome::Unknown {
-                error: StepError { retryable: true, ..answered(code::API_ERROR, message, &hint) },
-            }
-        }
-    }
+    let trouble = match json::parse(&body) {
+        Ok(output @ Value::Object(_)) => return Outcome::Done { output, receipt },
+        Ok(other) => format!("is {}, not an object", other.kind()),
+        Err(error) => format!("is not JSON: {error}"),
+    };
+    let message = format!("the answer to `{}` has status {status} and {trouble}", request.action);
+    let hint = format!("see that LOOPFOUR_STRIPE_API_BASE leads to Stripe; {}", what_now(request));
+    Outcome::Unknown { error: StepError { retryable: true, ..answered(code::API_ERROR, message, &hint) } }
 }
 
 /// An answer that says no, or nothing that can be relied on.

@@ -45,7 +45,7 @@ impl Refusal {
                 let hint = format!(
                     "see that `{source}` has a value, or leave the parameter out where that is meant"
                 );
-                (format!("comes out empty: `{source}` gives nothing"), hint)
+                (format!("comes out empty: `{source}` gives no value for it"), hint)
             }
             None => ("is written without a value".to_owned(), "give it a value".to_owned()),
         };

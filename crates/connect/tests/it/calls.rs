@@ -121,7 +121,7 @@ fn what_would_widen_the_call_is_refused() {
         &list,
         r#"{"email": "{{input.email}}"}"#,
         "{}",
-        Err((EMPTY, "email", "`{{input.email}}` gives nothing")),
+        Err((EMPTY, "email", "`{{input.email}}` gives no value")),
     );
     check(
         &list,
@@ -179,7 +179,7 @@ fn what_would_widen_the_call_is_refused() {
 fn a_path_value_is_one_segment() {
     let remove = removal();
     let path = |given: &str, expected: Expected<'_>| {
-        check(&remove, r#"{"thingId": "{{input.id}}"}"#, given, expected)
+        check(&remove, r#"{"thingId": "{{input.id}}"}"#, given, expected);
     };
     path(r#"{"id": "sub_1"}"#, Ok("DELETE /v1/things/sub_1"));
     path(r#"{"id": 12}"#, Ok("DELETE /v1/things/12"));
