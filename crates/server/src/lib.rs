@@ -1,1 +1,135 @@
-//! placeholder
+//! The HTTP API: authenticate, limit, read, call, and answer in the envelope.
+//!
+//! It decides nothing about workflows or runs and knows no SQL: those are asked of [`loopfour_lang`], of the store, and
+//! of whoever runs workflows, through the port [`Runs`]. The types that clients see are this crate's own.
+
+pub mod api;
+pub mod auth;
+pub mod body;
+pub mod definition;
+pub mod envelope;
+pub mod error;
+pub mod limits;
+pub mod live;
+pub mod query;
+pub mod request;
+mod serve;
+pub mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use loopfour_engine::definitions::Definitions;
+use loopfour_engine::ports::{Clock, Runs};
+use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
+use loopfour_lang::Workflow;
+use loopfour_store::Store;
+use tokio::sync::watch;
+
+use crate::error::{Code, Error};
+
+pub use serve::serve;
+
+/// What every request can reach. Clones are handles of the same.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    runs: Arc<dyn Runs>,
+    definitions: Arc<Definitions>,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// The API over this store; runs are started through `runs`, which shares the checked `definitions`.
+    pub fn new(
+        store: Store,
+        runs: Arc<dyn Runs>,
+        definitions: Arc<Definitions>,
+        clock: Arc<dyn Clock>,
+    ) -> App {
+        App(Arc::new(Shared { store, runs, definitions, clock, stopping: watch::Sender::new(false) }))
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Who runs workflows.
+    pub fn runs(&self) -> &dyn Runs {
+        &*self.0.runs
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// A version of a company's workflow, checked; from memory as a rule. `None` if the text that is stored has errors,
+    /// which an earlier release may not have known.
+    ///
+    /// # Errors
+    /// The version is not stored, or the database failed.
+    pub async fn definition(
+        &self,
+        company: CompanyId,
+        workflow: WorkflowId,
+        version: u32,
+    ) -> Result<Option<Arc<Workflow>>, Error> {
+        if let Some(known) = self.0.definitions.get(workflow, version) {
+            return Ok(Some(known));
+        }
+        let stored = self.store().workflow_version(company, workflow, version).await?;
+        let stored = stored
+            .ok_or_else(|| Error::internal(format!("version {version} of {workflow} is not stored")))?;
+        let definitions = Arc::clone(&self.0.definitions);
+        definition::apart(stored.source.len(), move || definitions.insert(workflow, version, &stored.source))
+            .await
+    }
+
+    /// Becomes true when the server stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// Ends what would go on for long by itself: streams and waits. [`serve`] calls it.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let v1 = Router::new()
+        .route("/me", get(api::me::show))
+        .route("/keys", post(api::keys::create))
+        .route("/workflows", get(api::workflows::list).post(api::workflows::create))
+        .route("/workflows/validate", post(api::workflows::validate))
+        .route("/workflows/{id}", get(api::workflows::show).put(api::workflows::update))
+        .route("/workflows/{id}/activate", post(api::workflows::activate))
+        .route("/workflows/{id}/run", post(api::start::run))
+        .route("/runs", get(api::runs::list))
+        .route("/runs/{id}", get(api::runs::show))
+        .route("/runs/{id}/events", get(api::runs::events));
+    Router::new()
+        .route("/healthz", get(api::health::healthz))
+        .route("/readyz", get(api::health::readyz))
+        .nest("/api/v1", v1)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn(request::around))
+        .with_state(app)
+}
+
+async fn unknown(uri: hyper::Uri) -> Error {
+    let path: String = uri.path().chars().take(200).collect();
+    Error::new(Code::NotFound, format!("there is nothing at `{path}`"))
+}
+
+async fn wrong_method(method: hyper::Method) -> Error {
+    Error::new(Code::MethodNotAllowed, format!("{method} is not taken here; the `allow` header says what is"))
+}

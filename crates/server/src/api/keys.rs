@@ -1,0 +1,113 @@
+//! `/api/v1/keys`: API keys of the caller's company.
+
+use std::str::FromStr as _;
+
+use axum::extract::{Request, State};
+use hyper::StatusCode;
+use loopfour_engine::{KeyId, Timestamp};
+use loopfour_lang::{Object, Value};
+use loopfour_store::{NewKey, Scope};
+use serde::Serialize;
+
+use crate::App;
+use crate::auth::Caller;
+use crate::body::{self, Fields, kind};
+use crate::envelope::Answer;
+use crate::error::Error;
+use crate::query::Query;
+use crate::view::Time;
+
+/// Longest name of a key, characters.
+const LONGEST_NAME: usize = 255;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created<'a> {
+    id: KeyId,
+    key: &'a str,
+    name: &'a str,
+    scopes: Vec<&'static str>,
+    expires_at: Option<Time>,
+    created_at: Time,
+}
+
+/// `POST /keys`. The answer is the only place where the key is ever shown.
+///
+/// # Errors
+/// 400; 403 without `admin`, and for a scope that the caller has not; 401, 408, 413, 415.
+pub async fn create(State(app): State<App>, caller: Caller, request: Request) -> Result<Answer, Error> {
+    caller.needs(Scope::Admin)?;
+    Query::of(request.uri()).finish()?;
+    let now = app.now();
+    let key = wanted(body::required_object(request).await?, now)?;
+    for scope in &key.scopes {
+        caller.needs(*scope)?;
+    }
+    let (id, secret) = app.store().create_key(caller.company(), key.clone(), now).await?;
+    let created = Created {
+        id,
+        key: secret.reveal(),
+        name: &key.name,
+        scopes: key.scopes.iter().map(|scope| scope.name()).collect(),
+        expires_at: key.expires_at.map(Time),
+        created_at: Time(now),
+    };
+    Answer::new(StatusCode::CREATED, &created)
+}
+
+fn wanted(body: Object, now: Timestamp) -> Result<NewKey, Error> {
+    let mut fields = Fields::of(body);
+    let name = fields.required("name").and_then(|name| fields.text("name", &name, LONGEST_NAME));
+    let scopes = fields.required("scopes").map(|scopes| scopes_of(&scopes, &mut fields));
+    let expires_at = fields.value("expiresAt").and_then(|end| end_of(&end, now, &mut fields));
+    fields.finish()?;
+    Ok(NewKey { name: name.unwrap_or_default(), scopes: scopes.unwrap_or_default(), expires_at })
+}
+
+fn scopes_of(value: &Value, fields: &mut Fields) -> Vec<Scope> {
+    let Value::Array(items) = value else {
+        fields.problem("scopes", format!("`scopes` must be an array, not {}", kind(value)));
+        return Vec::new();
+    };
+    if items.is_empty() {
+        fields.problem("scopes", "`scopes` must name at least one scope".to_owned());
+    }
+    let mut scopes = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("scopes[{index}]");
+        match item {
+            Value::Text(name) => match Scope::from_str(name) {
+                Ok(scope) if scopes.contains(&scope) => {}
+                Ok(scope) => scopes.push(scope),
+                Err(_) => fields.unknown("scope", &field, name, &Scope::ALL.map(Scope::name)),
+            },
+            other => fields.problem(&field, format!("a scope must be text, not {}", kind(other))),
+        }
+    }
+    scopes
+}
+
+fn end_of(value: &Value, now: Timestamp, fields: &mut Fields) -> Option<Timestamp> {
+    let text = match value {
+        Value::Text(text) => &**text,
+        // Said aloud: it does not end.
+        Value::Null => return None,
+        other => {
+            fields.problem("expiresAt", format!("`expiresAt` must be text, not {}", kind(other)));
+            return None;
+        }
+    };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) if time.as_millisecond() > now.0 => Some(Timestamp(time.as_millisecond())),
+        Ok(_) => {
+            fields.problem("expiresAt", format!("`expiresAt` must be in the future, not `{text}`"));
+            None
+        }
+        Err(_) => {
+            let message =
+                format!("`expiresAt` must be a time such as `2027-01-31T00:00:00.000Z`, not `{text}`");
+            fields.problem("expiresAt", message);
+            None
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The routes, one file per resource.
+
+pub mod health;
+pub mod keys;
+pub mod me;
+pub mod runs;
+pub mod start;
+pub mod workflows;

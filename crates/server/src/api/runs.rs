@@ -1,0 +1,144 @@
+//! `/api/v1/runs`: listed, read from their journals, and watched.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use hyper::{HeaderMap, StatusCode, Uri};
+use loopfour_engine::{CompanyId, Event, Run, RunId, RunStatus};
+use loopfour_lang::Value;
+use loopfour_store::{RunFilter, Scope};
+
+use crate::auth::{Caller, Id};
+use crate::definition::apart;
+use crate::envelope::{Answer, Meta};
+use crate::error::{Error, Problem};
+use crate::query::Query;
+use crate::view::{ListedView, RunView};
+use crate::{App, limits, live};
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// `GET /runs`.
+///
+/// # Errors
+/// 400, 401, 403.
+pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Answer, Error> {
+    caller.needs(Scope::RunsRead)?;
+    let mut query = Query::of(&uri);
+    let statuses = RunStatus::ALL.map(|status| (status.name(), status));
+    let filter = RunFilter {
+        workflow: query.parsed("workflowId", "a workflow's id"),
+        status: query.choice("status", &statuses),
+    };
+    let span = query.span();
+    query.finish()?;
+    let page = app.store().runs(caller.company(), filter, span).await?;
+    let size = page.rows.iter().map(|run| weight(&run.input) + run.output.as_ref().map_or(0, weight)).sum();
+    apart(size, move || {
+        let items: Vec<ListedView<'_>> = page.rows.iter().map(ListedView::of).collect();
+        Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+    })
+    .await?
+}
+
+/// `GET /runs/:id`.
+///
+/// # Errors
+/// 400, 401, 403, 404.
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<RunId>,
+    uri: Uri,
+) -> Result<Answer, Error> {
+    caller.needs(Scope::RunsRead)?;
+    Query::of(&uri).finish()?;
+    answer(&app, caller.company(), id).await
+}
+
+/// `GET /runs/:id/events`: server-sent events, from the beginning or after `Last-Event-ID`.
+///
+/// # Errors
+/// 400, 401, 403, 404.
+pub async fn events(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<RunId>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    caller.needs(Scope::RunsRead)?;
+    Query::of(&uri).finish()?;
+    let after = last_event_id(&headers)?;
+    // Subscribed before the run is read: what the read does not show will be told.
+    let progress = app.store().watch(id);
+    let row = app.store().run(caller.company(), id).await?;
+    let row = row.ok_or_else(|| Error::missing("run", &id.to_string()))?;
+    if row.status.has_ended() && after.is_some_and(|after| after >= row.length) {
+        // Tells a browser's EventSource, which comes back by itself, that it may stay away.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(live::events(app, &row, after.unwrap_or(0), progress))
+}
+
+/// The company's run of that id with its steps.
+///
+/// # Errors
+/// 404; 500 if its journal cannot be read any more.
+pub async fn answer(app: &App, company: CompanyId, id: RunId) -> Result<Answer, Error> {
+    let entries = app.store().entries(company, id, 0).await?;
+    let Some(first) = entries.first() else { return Err(Error::missing("run", &id.to_string())) };
+    let Event::RunStarted { workflow, version, .. } = &first.event else {
+        return Err(Error::internal(format!("the journal of {id} does not begin with its start")));
+    };
+    let definition = app.definition(company, *workflow, *version).await?;
+    let definition = definition.ok_or_else(|| {
+        Error::internal(format!("version {version} of {workflow} has errors, but {id} runs it"))
+    })?;
+    let run = Run::fold(Arc::clone(&definition), &entries).map_err(Error::internal)?;
+    drop(entries);
+    let values = run.steps.iter().map(|step| weight(&step.output) + step.input.as_ref().map_or(0, weight));
+    let size = values.sum::<usize>() + weight(&run.input);
+    apart(size, move || Answer::new(StatusCode::OK, &RunView::of(&run))).await?
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let Some(header) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let id = header.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or_else(|| {
+        let message = "`last-event-id` must be the id of an event of this run, which is a whole number";
+        Error::invalid("a header is not valid", vec![Problem::new(LAST_EVENT_ID, message)])
+    })
+}
+
+/// About how many bytes a value takes as JSON; counting ends where it is clear that it is large.
+fn weight(value: &Value) -> usize {
+    fn add(value: &Value, total: &mut usize) {
+        *total += 8;
+        match value {
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) => {}
+            Value::Text(text) => *total += text.len(),
+            Value::Array(items) => {
+                for item in items.iter() {
+                    if *total > limits::INLINE {
+                        return;
+                    }
+                    add(item, total);
+                }
+            }
+            Value::Object(members) => {
+                for (key, member) in members.iter() {
+                    if *total > limits::INLINE {
+                        return;
+                    }
+                    *total += key.len();
+                    add(member, total);
+                }
+            }
+        }
+    }
+    let mut total = 0;
+    add(value, &mut total);
+    total
+}

@@ -1,0 +1,132 @@
+//! `POST /api/v1/workflows/:id/run`: starts a run, and waits for its end if asked to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use hyper::StatusCode;
+use loopfour_engine::event::TriggerKind;
+use loopfour_engine::ports::{JournalError, Start, StartError};
+use loopfour_engine::{Event, RunId, WorkflowId};
+use loopfour_lang::{Object, Value, Workflow};
+use loopfour_store::{Scope, WorkflowStatus};
+use serde::Serialize;
+
+use super::{runs, workflows};
+use crate::auth::{Caller, Id};
+use crate::body::{self, Fields};
+use crate::envelope::Answer;
+use crate::error::{Code, Error};
+use crate::query::Query;
+use crate::{App, live};
+
+/// Longest `idempotencyKey`, characters.
+const LONGEST_KEY: usize = 255;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    run_id: RunId,
+    status: &'static str,
+    workflow_id: WorkflowId,
+    workflow_version: u32,
+}
+
+/// What a caller may say about the run.
+struct Wanted {
+    input: Value,
+    idempotency_key: Option<String>,
+}
+
+/// `POST /workflows/:id/run`.
+///
+/// # Errors
+/// 400; 404, also for an unknown connection; 409 unless the workflow is active, or if the `idempotencyKey` started a run
+/// with another input; 503 while the server stops; 401, 403, 408, 413, 415.
+pub async fn run(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<WorkflowId>,
+    request: Request,
+) -> Result<Answer, Error> {
+    caller.needs(Scope::WorkflowsExecute)?;
+    let mut query = Query::of(request.uri());
+    let wait = query.number("wait", 1..=60);
+    query.finish()?;
+    let wanted = wanted(body::optional_object(request).await?)?;
+    let row = workflows::find(&app, &caller, id).await?;
+    workflows::refuse_unless(&row, &[WorkflowStatus::Active], "run")?;
+    let start = Start {
+        company: caller.company(),
+        workflow: id,
+        version: row.version,
+        definition: definition(&app, &caller, id, row.version).await?,
+        trigger: TriggerKind::Api,
+        input: wanted.input.clone(),
+        connection: None,
+        idempotency_key: wanted.idempotency_key,
+    };
+    let (run, version) = match app.runs().start(start).await {
+        Ok(run) => (run, row.version),
+        Err(StartError::Journal(JournalError::Exists { run })) => {
+            (run, version_started_with(&app, &caller, run, &wanted.input).await?)
+        }
+        Err(StartError::Stopping) => return Err(Error::new(Code::Unavailable, "the server is stopping")),
+        Err(StartError::Journal(JournalError::Storage(cause))) => {
+            return Err(Error::unavailable("the run could not be recorded; nothing was started", cause));
+        }
+        Err(StartError::Journal(error @ (JournalError::Conflict { .. } | JournalError::Missing(_)))) => {
+            return Err(Error::internal(error));
+        }
+    };
+    if let Some(seconds) = wait
+        && live::ended(&app, caller.company(), run, Duration::from_secs(u64::from(seconds))).await?
+    {
+        return runs::answer(&app, caller.company(), run).await;
+    }
+    let accepted = Accepted { run_id: run, status: "pending", workflow_id: id, workflow_version: version };
+    Answer::new(StatusCode::ACCEPTED, &accepted)
+}
+
+fn wanted(body: Object) -> Result<Wanted, Error> {
+    let mut fields = Fields::of(body);
+    let input = fields.value("input").unwrap_or_else(|| Value::Object(Arc::new(Object::new())));
+    let connection = fields.value("connectionId").and_then(|value| fields.text("connectionId", &value, 255));
+    let key = fields.value("idempotencyKey");
+    let idempotency_key = key.and_then(|value| fields.text("idempotencyKey", &value, LONGEST_KEY));
+    fields.finish()?;
+    match connection {
+        // This version has no connections, so none is known.
+        Some(connection) => Err(Error::missing("connection", &connection)),
+        None => Ok(Wanted { input, idempotency_key }),
+    }
+}
+
+/// The checked definition of a version; from memory as a rule.
+async fn definition(
+    app: &App,
+    caller: &Caller,
+    id: WorkflowId,
+    version: u32,
+) -> Result<Arc<Workflow>, Error> {
+    let found = app.definition(caller.company(), id, version).await?;
+    found.ok_or_else(|| {
+        let message = format!(
+            "version {version} of workflow `{id}` no longer passes the checks; validate and update it"
+        );
+        Error::new(Code::InvalidState, message)
+    })
+}
+
+/// The version of the run that an idempotency key started before, if it was given the same input.
+async fn version_started_with(app: &App, caller: &Caller, run: RunId, wanted: &Value) -> Result<u32, Error> {
+    let entries = app.store().entries(caller.company(), run, 0).await?;
+    match entries.first().map(|entry| &entry.event) {
+        Some(Event::RunStarted { version, input, .. }) if input == wanted => Ok(*version),
+        Some(Event::RunStarted { .. }) => {
+            let message = format!("the `idempotencyKey` started run `{run}` with another input");
+            Err(Error::new(Code::Conflict, message))
+        }
+        Some(_) | None => Err(Error::internal(format!("the journal of {run} does not begin with its start"))),
+    }
+}
