@@ -6,7 +6,6 @@ use super::report::{Report, Spot};
 use crate::diagnostic::Code;
 use crate::json::Kind;
 use crate::template::{Part, Template, Tree};
-use crate::value::Value;
 
 /// A value that can make branches meet in the step that it belongs to.
 pub(super) struct Feed {
@@ -124,14 +123,4 @@ impl Compiler<'_, '_> {
 /// Whether a string is more than text.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{")
-}
-
-/// Whether there is a template anywhere in a value.
-pub(super) fn holds_template(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) => false,
-        Value::Text(text) => is_template(text),
-        Value::Array(items) => items.iter().any(holds_template),
-        Value::Object(members) => members.values().any(holds_template),
-    }
 }

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::compile::holds_template;
+use super::compile::is_template;
 use super::read::At;
 use super::report::Report;
 use crate::diagnostic::Code;
@@ -109,11 +109,20 @@ pub(super) fn error_handling(at: &At<'_, '_>, report: &mut Report<'_>) -> OnErro
 
 /// A value that is taken as it is; says so where a template stands in it.
 pub(super) fn plain(at: &At<'_, '_>, report: &mut Report<'_>) -> Value {
-    let value = at.node.to_value();
-    if holds_template(&value) {
-        let message = format!("templates in `{}` are not evaluated", at.name());
-        let hint = "it is taken as text, braces and all".to_owned();
+    plain_templates(at, report);
+    at.node.to_value()
+}
+
+fn plain_templates(at: &At<'_, '_>, report: &mut Report<'_>) {
+    if at.as_text().is_some_and(is_template) {
+        let message = format!("the template in `{}` is not evaluated", at.name());
+        let hint = "here it is taken as text, braces and all".to_owned();
         report.add_with(Code::PlainTemplate, &at.place, at.span(), message, hint);
     }
-    value
+    for member in at.members() {
+        plain_templates(&At { node: &member.value, place: at.place.key(&member.key) }, report);
+    }
+    for (index, item) in at.items().iter().enumerate() {
+        plain_templates(&at.item(index, item), report);
+    }
 }

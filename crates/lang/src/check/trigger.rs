@@ -1,10 +1,11 @@
 //! Triggers: what starts a run.
 
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 
 use super::condition::regex;
-use super::read::{At, quoted};
+use super::read::{At, is_misspelled, opening, quoted};
 use super::report::{Report, did_you_mean};
 use crate::catalog::Catalog;
 use crate::diagnostic::Code;
@@ -97,7 +98,10 @@ fn events(
         if event.is_empty() {
             report.add(Code::Malformed, &entry.place, entry.span(), "an event type is not empty");
         } else if provider == Some("stripe") && !is_event(event, catalog) {
-            let hint = did_you_mean(nearest(event, catalog.events.iter().map(String::as_str)));
+            let family = event.ends_with('*');
+            let known = catalog.events.iter().flat_map(|event| if family { families(event) } else { vec![event.clone()] });
+            let known: Vec<String> = known.collect();
+            let hint = did_you_mean(nearest(event, known.iter().map(String::as_str)));
             let message = format!("Stripe sends no event {}", quoted(event));
             report.add_with(Code::UnknownEvent, &entry.place, entry.span(), message, hint);
         }
@@ -112,6 +116,11 @@ fn is_event(event: &str, catalog: &Catalog) -> bool {
         Some(family) => family.ends_with('.') && catalog.events.iter().any(|event| event.starts_with(family)),
         None => catalog.events.contains(event),
     }
+}
+
+/// The families that an event type belongs to: `invoice.*`.
+fn families(event: &str) -> Vec<String> {
+    event.match_indices('.').map(|(dot, _)| format!("{}.*", &event[..dot])).collect()
 }
 
 fn webhook_path(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {
@@ -193,9 +202,9 @@ fn schedule(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Schedule> {
             None
         }
         (None, None) => {
-            // Not reported where a misspelling of one of them stands.
-            if !super::read::is_misspelled(at, "interval", &SCHEDULE_KEYS) {
-                report.require(at, "cron", &SCHEDULE_KEYS);
+            if !["cron", "interval"].into_iter().any(|key| is_misspelled(at, key, &SCHEDULE_KEYS)) {
+                let message = "a schedule needs `cron` or `interval`";
+                report.add(Code::MissingKey, &at.place.key("cron"), opening(at.span()), message);
             }
             None
         }
@@ -233,7 +242,7 @@ fn cron(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Rhythm> {
     let cron = match parser.parse(text) {
         Ok(cron) => cron,
         Err(error) => {
-            let message = format!("{} cannot be read: {}", quoted(text), lower_case(&error.to_string()));
+            let message = format!("{} cannot be read: {}", quoted(text), reason(&error));
             let hint = "minute, hour, day of the month, month, day of the week; Sunday is 0".to_owned();
             report.add_with(Code::BadCron, &at.place, at.span(), message, hint);
             return None;
@@ -250,8 +259,17 @@ fn cron(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Rhythm> {
     Some(Rhythm::Cron(text.to_owned()))
 }
 
-/// A message of the cron parser in the style of ours.
-fn lower_case(message: &str) -> String {
+/// What the cron parser says, in the style of our messages.
+fn reason(error: &CronError) -> String {
+    let message = match error {
+        CronError::InvalidPattern(message)
+        | CronError::IllegalCharacters(message)
+        | CronError::ComponentError(message) => message.clone(),
+        CronError::EmptyPattern
+        | CronError::InvalidDate
+        | CronError::InvalidTime
+        | CronError::TimeSearchLimitExceeded => error.to_string(),
+    };
     let mut letters = message.trim_end_matches('.').chars();
     letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
 }
@@ -280,7 +298,7 @@ fn interval(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Rhythm> {
 
 fn timezone<'n>(at: &At<'_, 'n>, report: &mut Report<'_>) -> Option<&'n str> {
     let name = report.text(at)?;
-    if TimeZone::get(name).is_err() || !name.is_ascii() {
+    if TimeZone::get(name).is_err() {
         let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
         let hint = did_you_mean(nearest(name, zones.iter().map(String::as_str)))
             .unwrap_or_else(|| "write an IANA name, such as `Europe/Berlin` or `UTC`".to_owned());
