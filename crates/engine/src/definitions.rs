@@ -24,7 +24,8 @@ impl Definitions {
 
     /// Checks the text of a version and keeps the result; `None` if it has errors.
     pub fn insert(&self, workflow: WorkflowId, version: u32, source: &str) -> Option<Arc<Workflow>> {
-        let checked = Arc::new(check(source, Options { catalog: Catalog::builtin(), environment: &[] }).workflow?);
+        let checked =
+            Arc::new(check(source, Options { catalog: Catalog::builtin(), environment: &[] }).workflow?);
         let mut known = self.lock();
         if known.len() >= CAPACITY {
             known.clear();

@@ -74,7 +74,12 @@ pub struct StepError {
 impl StepError {
     /// An error of that code; the rest is empty.
     pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> StepError {
-        StepError { code: code.to_owned(), message: message.into(), hint: hint.into(), ..StepError::default() }
+        StepError {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+            ..StepError::default()
+        }
     }
 }
 

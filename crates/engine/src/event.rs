@@ -165,7 +165,6 @@ pub enum Event {
     },
 }
 
-
 impl Event {
     /// The output that this entry holds, of a step or of the run.
     pub fn output(&self) -> Option<Value> {

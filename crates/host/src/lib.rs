@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::error::code;
-use loopfour_engine::ports::{Actions, Append, BoxFuture, Clock, Journal, JournalError, Runs, Start, StartError};
+use loopfour_engine::ports::{
+    Actions, Append, BoxFuture, Clock, Journal, JournalError, Runs, Start, StartError,
+};
 use loopfour_engine::{Command, Entry, Event, Run, RunId, StepError, Timestamp};
 use tokio::sync::watch;
 use tracing::{Instrument as _, error, info, info_span};
@@ -88,7 +90,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             idempotency_key: start.idempotency_key,
         };
         let first = Entry { seq: 1, at: now, event };
-        let mut run = Run::begin(start.definition, &first).expect("a journal that begins with the run's start");
+        let mut run =
+            Run::begin(start.definition, &first).expect("a journal that begins with the run's start");
         let mut entries = vec![first];
         entries.extend(run.advance(&self.shared.actions, now));
         self.append(&run, 0, entries).await?;

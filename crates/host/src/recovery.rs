@@ -58,7 +58,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     /// The state of a run, folded from its journal.
     pub(crate) async fn load(&self, id: RunId) -> Result<Run, String> {
         let entries = self.shared.journal.load(id).await.map_err(|cause| cause.to_string())?;
-        let Some(Event::RunStarted { workflow, version, .. }) = entries.first().map(|entry| &entry.event) else {
+        let Some(Event::RunStarted { workflow, version, .. }) = entries.first().map(|entry| &entry.event)
+        else {
             return Err("its journal does not begin with its start".to_owned());
         };
         let definitions = &self.shared.definitions;
@@ -68,7 +69,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 let source = self.shared.journal.definition(*workflow, *version).await;
                 let source = source.map_err(|cause| cause.to_string())?;
                 let checked = definitions.insert(*workflow, *version, &source);
-                checked.ok_or_else(|| format!("version {version} of {workflow} no longer passes the checks"))?
+                checked
+                    .ok_or_else(|| format!("version {version} of {workflow} no longer passes the checks"))?
             }
         };
         Run::fold(Arc::clone(&definition), &entries).map_err(|cause| cause.to_string())

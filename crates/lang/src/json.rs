@@ -131,9 +131,11 @@ impl Node {
             Kind::Number(number) => number.clone(),
             Kind::Text(text) => Value::Text(text.as_str().into()),
             Kind::Array(items) => items.iter().map(Node::to_value).collect::<Vec<_>>().into(),
-            Kind::Object(members) => {
-                members.iter().map(|member| (member.key.clone(), member.value.to_value())).collect::<Object>().into()
-            }
+            Kind::Object(members) => members
+                .iter()
+                .map(|member| (member.key.clone(), member.value.to_value()))
+                .collect::<Object>()
+                .into(),
         }
     }
 }
@@ -199,7 +201,10 @@ impl<'a> Reader<'a> {
                     let key = self.key()?;
                     match members.entry(key) {
                         Entry::Occupied(old) => {
-                            return Err((key_at, format!("the key `{}` stands twice in one object", old.key())));
+                            return Err((
+                                key_at,
+                                format!("the key `{}` stands twice in one object", old.key()),
+                            ));
                         }
                         Entry::Vacant(new) => new.insert(self.value()?),
                     };
@@ -286,7 +291,9 @@ impl<'a> Reader<'a> {
                 self.at += 1;
                 self.space();
                 match self.peek() {
-                    Some(byte) if byte == close => Err((self.at, "there is nothing after the comma".to_owned())),
+                    Some(byte) if byte == close => {
+                        Err((self.at, "there is nothing after the comma".to_owned()))
+                    }
                     _ => Ok(true),
                 }
             }
@@ -352,7 +359,9 @@ impl<'a> Reader<'a> {
                     return Ok(out);
                 }
                 Some(b'\\') => out.push(self.escape()?),
-                Some(_) => return Err((self.at, "a control character in a string must be escaped".to_owned())),
+                Some(_) => {
+                    return Err((self.at, "a control character in a string must be escaped".to_owned()));
+                }
                 None => return Err((start, "this string is not closed".to_owned())),
             }
         }
@@ -450,7 +459,8 @@ impl<'a> Reader<'a> {
         }
         let digits = &self.text[start..self.at];
         let number = if fraction { self.decimal(digits) } else { digits.parse().ok().map(Value::Integer) };
-        number.ok_or_else(|| (start, format!("the number {} is out of range", crate::nearest::shorten(digits))))
+        number
+            .ok_or_else(|| (start, format!("the number {} is out of range", crate::nearest::shorten(digits))))
     }
 
     fn digits(&mut self) -> usize {

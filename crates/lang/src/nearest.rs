@@ -56,7 +56,8 @@ mod tests {
 
     #[track_caller]
     fn check(wrong: &str, expected: Option<&str>) {
-        let names = ["customerId", "autoAdvance", "email", "name", "stripe.createInvoice", "stripe.createCustomer"];
+        let names =
+            ["customerId", "autoAdvance", "email", "name", "stripe.createInvoice", "stripe.createCustomer"];
         assert_eq!(nearest(wrong, names), expected);
     }
 

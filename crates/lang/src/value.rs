@@ -95,9 +95,11 @@ impl Value {
         match self {
             Value::Null => String::new(),
             Value::Text(text) => text.to_string(),
-            Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) | Value::Array(_) | Value::Object(_) => {
-                self.to_string()
-            }
+            Value::Boolean(_)
+            | Value::Integer(_)
+            | Value::Decimal(_)
+            | Value::Array(_)
+            | Value::Object(_) => self.to_string(),
         }
     }
 

@@ -54,7 +54,8 @@ impl MemoryJournal {
         if lines.len() as u64 != batch.expected {
             return Err(JournalError::Conflict { run: batch.run });
         }
-        let written = batch.entries.iter().map(|entry| serde_json::to_string(entry).expect("an entry is JSON"));
+        let written =
+            batch.entries.iter().map(|entry| serde_json::to_string(entry).expect("an entry is JSON"));
         lines.extend(written);
         *summary = batch.summary;
         Ok(())
@@ -92,7 +93,8 @@ impl MemoryJournal {
 /// The name of an event and its step, such as `callIntended finalize`.
 pub(crate) fn outline(event: &Event) -> String {
     let json = serde_json::to_value(event).expect("an event is JSON");
-    let (name, fields) = json.as_object().and_then(|members| members.iter().next()).expect("an event has a name");
+    let (name, fields) =
+        json.as_object().and_then(|members| members.iter().next()).expect("an event has a name");
     match fields["path"].as_str() {
         Some(path) => format!("{name} {path}"),
         None => name.clone(),

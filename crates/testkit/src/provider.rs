@@ -83,7 +83,11 @@ impl Provider {
         let sent = Sent { action: request.action.clone(), input: request.form.clone(), key: sending.key };
         let fingerprint = format!("{} {} {}", request.method, request.path, request.form);
         let writes = request.effect != Effect::Read;
-        if state.sent.iter().any(|old| old.key == sent.key && (&old.action, &old.input) != (&sent.action, &sent.input)) {
+        if state
+            .sent
+            .iter()
+            .any(|old| old.key == sent.key && (&old.action, &old.input) != (&sent.action, &sent.input))
+        {
             state.misused.push(sending.key);
         }
         state.sent.push(sent);

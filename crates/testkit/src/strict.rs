@@ -65,7 +65,12 @@ impl StrictHost {
     ///
     /// # Errors
     /// The engine asked for something else than before the crash.
-    pub fn run(&mut self, first: &Entry, definition: &Arc<loopfour_lang::Workflow>, resumes: usize) -> Result<Run, Mismatch> {
+    pub fn run(
+        &mut self,
+        first: &Entry,
+        definition: &Arc<loopfour_lang::Workflow>,
+        resumes: usize,
+    ) -> Result<Run, Mismatch> {
         loop {
             self.position = 0;
             match self.attempt(first, definition, resumes) {

@@ -26,9 +26,13 @@ impl Run {
     /// # Errors
     /// It is another one.
     pub fn begin(definition: Arc<Workflow>, first: &Entry) -> Result<Run, Impossible> {
-        let Event::RunStarted { run, company, workflow, version, trigger, input, connection, .. } = &first.event
+        let Event::RunStarted { run, company, workflow, version, trigger, input, connection, .. } =
+            &first.event
         else {
-            return Err(Impossible { seq: first.seq, message: "a journal begins with the run's start".to_owned() });
+            return Err(Impossible {
+                seq: first.seq,
+                message: "a journal begins with the run's start".to_owned(),
+            });
         };
         let steps = definition.steps.iter().map(|_| StepState::default()).collect();
         Ok(Run {
@@ -93,7 +97,7 @@ impl Run {
         match &entry.event {
             Event::RunStarted { .. } => Err("a run starts once".to_owned()),
             Event::ConditionDecided { path, epoch, input, branch } => {
-                let step = self.step(path, StepStatus::Pending)?;
+                let step = self.entered(path)?;
                 self.steps[step].begin(*epoch, entry.at);
                 self.steps[step].input = Some(input.clone());
                 self.steps[step].branch = Some(*branch);
@@ -101,10 +105,11 @@ impl Run {
                 Ok(())
             }
             Event::CallIntended { path, epoch, input, request } => {
-                let step = self.step(path, StepStatus::Pending)?;
+                let step = self.entered(path)?;
                 self.steps[step].begin(*epoch, entry.at);
                 self.steps[step].input = Some(input.clone());
-                self.steps[step].call = Some(CallState { request: request.clone(), open: false, held: false });
+                self.steps[step].call =
+                    Some(CallState { request: request.clone(), open: false, held: false });
                 self.go_on();
                 Ok(())
             }
@@ -133,13 +138,15 @@ impl Run {
                 self.succeed(step, output.clone(), entry);
                 Ok(())
             }
-            Event::StepFailed { path, epoch, input, error, fallback } => self.fail(entry, path, *epoch, |state| {
-                state.input = input.clone().or(state.input.take());
-                state.output = fallback.clone().unwrap_or_default();
-                state.error = Some((**error).clone());
-            }),
+            Event::StepFailed { path, epoch, input, error, fallback } => {
+                self.fail(entry, path, *epoch, |state| {
+                    state.input = input.clone().or(state.input.take());
+                    state.output = fallback.clone().unwrap_or_default();
+                    state.error = Some((**error).clone());
+                })
+            }
             Event::StepSkipped { path } => {
-                let step = self.step(path, StepStatus::Pending)?;
+                let step = self.entered(path)?;
                 self.steps[step].status = StepStatus::Skipped;
                 self.go_on();
                 Ok(())
@@ -169,7 +176,7 @@ impl Run {
         let step = match self.call(path, epoch) {
             Ok((step, _)) => step,
             Err(_) => {
-                let step = self.step(path, StepStatus::Pending)?;
+                let step = self.entered(path)?;
                 self.steps[step].begin(epoch, entry.at);
                 step
             }
@@ -195,11 +202,7 @@ impl Run {
     }
 
     fn complete(&mut self, seq: u64, output: Option<&Value>) -> Result<(), String> {
-        let through = |state: &StepState| match state.status {
-            StepStatus::Success | StepStatus::Skipped | StepStatus::Error => true,
-            StepStatus::Pending | StepStatus::Running | StepStatus::Waiting => false,
-        };
-        if !self.steps.iter().all(through) {
+        if !self.steps.iter().all(|step| step.status.is_through()) {
             return Err("a run completes only when every step is through".to_owned());
         }
         self.status = RunStatus::Completed;
@@ -222,11 +225,15 @@ impl Run {
         self.waiting = Some(Waiting { reason, step_id, error: Some(error.clone()) });
     }
 
-    fn step(&self, path: &StepPath, status: StepStatus) -> Result<usize, String> {
+    /// The step that is entered: nothing happened to it yet, and everything before it is through.
+    fn entered(&self, path: &StepPath) -> Result<usize, String> {
         let step = self.definition.position(&path.0).ok_or_else(|| format!("there is no step `{path}`"))?;
         match self.steps[step].status {
-            found if found == status => Ok(step),
-            found => Err(format!("step `{path}` is {}, not {}", found.name(), status.name())),
+            StepStatus::Pending if self.steps[..step].iter().all(|before| before.status.is_through()) => {
+                Ok(step)
+            }
+            StepStatus::Pending => Err(format!("step `{path}` is entered before its turn")),
+            found => Err(format!("step `{path}` is {} already", found.name())),
         }
     }
 
@@ -273,5 +280,7 @@ pub(crate) fn condition_output(branch: Branch) -> Value {
         Branch::Else => (false, "else"),
     };
     let members = [("result", Value::Boolean(result)), ("branch", Value::Text(name.into()))];
-    Value::Object(Arc::new(members.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Object>()))
+    Value::Object(Arc::new(
+        members.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Object>(),
+    ))
 }

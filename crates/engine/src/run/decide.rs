@@ -80,7 +80,8 @@ impl Run {
         let due = |(step, state): (usize, &super::StepState)| {
             let call = state.call.as_ref().filter(|call| !call.held)?;
             let path = self.path(step);
-            let timeout = self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
+            let timeout =
+                self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
             let key = idempotency_key(self.id, &path, state.epoch);
             Some(Command::Perform { path, request: call.request.clone(), key, timeout })
         };
@@ -184,7 +185,8 @@ impl Run {
 
     /// What an outcome means for a call (spec 8, "Unknown belongs to the epoch").
     fn judge(&self, path: &StepPath, outcome: Outcome) -> Event {
-        let position = self.definition.position(&path.0).expect("an outcome belongs to a step of the workflow");
+        let position =
+            self.definition.position(&path.0).expect("an outcome belongs to a step of the workflow");
         let step = &self.definition.steps[position];
         let state = &self.steps[position];
         let call = state.call.as_ref().expect("an outcome belongs to a call under way");
@@ -195,9 +197,8 @@ impl Run {
             let error = Box::new(located(error, &path, state.attempt));
             Event::CallHeld { path: path.clone(), epoch, reason, error, open }
         };
-        let refused = |error: StepError| {
-            failed(path.clone(), epoch, step, None, located(error, &path, state.attempt))
-        };
+        let refused =
+            |error: StepError| failed(path.clone(), epoch, step, None, located(error, &path, state.attempt));
         match outcome {
             Outcome::Done { output, receipt } => Event::StepSucceeded { path, epoch, output, receipt },
             Outcome::Refused { error, settles } if writes && call.open && !settles => {
@@ -248,6 +249,9 @@ fn located(mut error: StepError, path: &StepPath, attempt: u32) -> StepError {
 }
 
 fn expression_error(error: &EvaluationError) -> StepError {
-    let hint = error.hint.clone().unwrap_or_else(|| "correct the expression, or the values that it reads".to_owned());
+    let hint = error
+        .hint
+        .clone()
+        .unwrap_or_else(|| "correct the expression, or the values that it reads".to_owned());
     StepError::new(code::EXPRESSION_ERROR, error.to_string(), hint)
 }

@@ -107,6 +107,14 @@ impl StepStatus {
             StepStatus::Skipped => "skipped",
         }
     }
+
+    /// Whether nothing more happens to the step by itself.
+    pub fn is_through(self) -> bool {
+        match self {
+            StepStatus::Success | StepStatus::Error | StepStatus::Skipped => true,
+            StepStatus::Pending | StepStatus::Running | StepStatus::Waiting => false,
+        }
+    }
 }
 
 /// What a waiting run waits for. All of spec 7 are read; which of them are written grows with the features.

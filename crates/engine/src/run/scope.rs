@@ -47,7 +47,9 @@ impl Scope for RunScope<'_> {
             ("workflowId", text(&self.run.workflow.to_string())),
             ("startedAt", text(&started.to_string())),
         ];
-        Value::Object(members.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Object>().into())
+        Value::Object(
+            members.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Object>().into(),
+        )
     }
 
     fn environment(&self, _name: &str) -> Value {

@@ -106,3 +106,166 @@ pub enum BinaryOperator {
     Divide,
     Remainder,
 }
+
+impl Expression {
+    /// Calls `see` for the expression and everything inside, outermost first.
+    pub fn visit<'e>(&'e self, see: &mut dyn FnMut(&'e Expression)) {
+        see(self);
+        match &self.kind {
+            ExpressionKind::Literal(_) | ExpressionKind::Root(_) | ExpressionKind::Invalid => {}
+            ExpressionKind::Member(base, _) | ExpressionKind::Unary(_, base) => base.visit(see),
+            ExpressionKind::Index(left, right) | ExpressionKind::Binary(_, left, right) => {
+                left.visit(see);
+                right.visit(see);
+            }
+            ExpressionKind::Call(_, arguments) => arguments.iter().for_each(|argument| argument.visit(see)),
+        }
+    }
+}
+
+impl Root {
+    /// The root of that name; a name that is none of the language's is [`Root::Local`].
+    pub fn named(name: &str) -> Root {
+        match name {
+            "input" => Root::Input,
+            "steps" => Root::Steps,
+            "variables" => Root::Variables,
+            "env" => Root::Environment,
+            "now" => Root::Now,
+            "run" => Root::Run,
+            other => Root::Local(other.to_owned()),
+        }
+    }
+
+    /// Its name in expressions.
+    pub fn name(&self) -> &str {
+        match self {
+            Root::Input => "input",
+            Root::Steps => "steps",
+            Root::Variables => "variables",
+            Root::Environment => "env",
+            Root::Now => "now",
+            Root::Run => "run",
+            Root::Local(name) => name,
+        }
+    }
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Function; 19] = [
+        Function::Length,
+        Function::Json,
+        Function::Number,
+        Function::Default,
+        Function::Upper,
+        Function::Lower,
+        Function::Trim,
+        Function::Split,
+        Function::Join,
+        Function::First,
+        Function::Last,
+        Function::Map,
+        Function::Sum,
+        Function::Round,
+        Function::Floor,
+        Function::Ceil,
+        Function::Date,
+        Function::AddDays,
+        Function::Format,
+    ];
+
+    /// The function of that name.
+    pub fn named(name: &str) -> Option<Function> {
+        Function::ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    /// Its name in expressions.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Length => "length",
+            Function::Json => "json",
+            Function::Number => "number",
+            Function::Default => "default",
+            Function::Upper => "upper",
+            Function::Lower => "lower",
+            Function::Trim => "trim",
+            Function::Split => "split",
+            Function::Join => "join",
+            Function::First => "first",
+            Function::Last => "last",
+            Function::Map => "map",
+            Function::Sum => "sum",
+            Function::Round => "round",
+            Function::Floor => "floor",
+            Function::Ceil => "ceil",
+            Function::Date => "date",
+            Function::AddDays => "addDays",
+            Function::Format => "format",
+        }
+    }
+
+    /// The least and the greatest number of arguments.
+    pub fn arity(self) -> (usize, usize) {
+        match self {
+            Function::Length
+            | Function::Json
+            | Function::Number
+            | Function::Upper
+            | Function::Lower
+            | Function::Trim
+            | Function::First
+            | Function::Last
+            | Function::Floor
+            | Function::Ceil => (1, 1),
+            Function::Join | Function::Sum | Function::Round => (1, 2),
+            Function::Date => (1, 3),
+            Function::Default | Function::Split | Function::Map | Function::AddDays | Function::Format => {
+                (2, 2)
+            }
+        }
+    }
+}
+
+impl BinaryOperator {
+    /// Its sign in expressions.
+    pub fn sign(self) -> &'static str {
+        match self {
+            BinaryOperator::Or => "||",
+            BinaryOperator::Coalesce => "??",
+            BinaryOperator::And => "&&",
+            BinaryOperator::Equal => "==",
+            BinaryOperator::NotEqual => "!=",
+            BinaryOperator::Identical => "===",
+            BinaryOperator::NotIdentical => "!==",
+            BinaryOperator::Less => "<",
+            BinaryOperator::LessOrEqual => "<=",
+            BinaryOperator::Greater => ">",
+            BinaryOperator::GreaterOrEqual => ">=",
+            BinaryOperator::Add => "+",
+            BinaryOperator::Subtract => "-",
+            BinaryOperator::Multiply => "*",
+            BinaryOperator::Divide => "/",
+            BinaryOperator::Remainder => "%",
+        }
+    }
+
+    /// How tightly it binds; loosest is 0.
+    pub fn level(self) -> usize {
+        match self {
+            BinaryOperator::Or => 0,
+            BinaryOperator::Coalesce => 1,
+            BinaryOperator::And => 2,
+            BinaryOperator::Equal
+            | BinaryOperator::NotEqual
+            | BinaryOperator::Identical
+            | BinaryOperator::NotIdentical => 3,
+            BinaryOperator::Less
+            | BinaryOperator::LessOrEqual
+            | BinaryOperator::Greater
+            | BinaryOperator::GreaterOrEqual => 4,
+            BinaryOperator::Add | BinaryOperator::Subtract => 5,
+            BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Remainder => 6,
+        }
+    }
+}

@@ -1,6 +1,14 @@
 //! Templates: `{{ expression }}` inside the strings of a workflow. Parsed once, evaluated often.
 
+mod arithmetic;
 mod ast;
+pub mod compare;
+mod evaluate;
+mod functions;
+mod moment;
+mod money;
+mod parser;
+mod print;
 
 pub use ast::{BinaryOperator, Expression, ExpressionKind, Function, Root, UnaryOperator};
 
@@ -38,8 +46,16 @@ pub struct Problem {
 
 impl Template {
     /// Parses a string. Never fails: what could not be read is a problem, and the rest stands.
-    pub fn parse(_text: &str) -> (Template, Vec<Problem>) {
-        unimplemented!()
+    ///
+    /// ```
+    /// use loopfour_lang::template::Template;
+    ///
+    /// let (template, problems) = Template::parse("Order #{{ input.id || 'none' }}");
+    /// assert!(problems.is_empty());
+    /// assert_eq!(template.to_string(), r#"Order #{{ input.id || "none" }}"#);
+    /// ```
+    pub fn parse(text: &str) -> (Template, Vec<Problem>) {
+        parser::parse(text)
     }
 
     /// The only expression, where the template is nothing else: then the value keeps its type.
@@ -54,8 +70,8 @@ impl Template {
     ///
     /// # Errors
     /// An operation that the values do not allow, such as a division by zero.
-    pub fn evaluate(&self, _scope: &dyn Scope) -> Result<Value, EvaluationError> {
-        unimplemented!()
+    pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, EvaluationError> {
+        evaluate::template(self, scope)
     }
 }
 
@@ -77,8 +93,8 @@ impl Tree {
     ///
     /// # Errors
     /// The first expression that fails.
-    pub fn evaluate(&self, _scope: &dyn Scope) -> Result<Value, EvaluationError> {
-        unimplemented!()
+    pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, EvaluationError> {
+        evaluate::tree(self, scope)
     }
 }
 
@@ -91,6 +107,18 @@ pub enum StepField {
     Status,
     /// How it failed.
     Error,
+}
+
+impl StepField {
+    /// The field of that name: `output`, `status`, `error`.
+    pub fn named(name: &str) -> Option<StepField> {
+        match name {
+            "output" => Some(StepField::Output),
+            "status" => Some(StepField::Status),
+            "error" => Some(StepField::Error),
+            _ => None,
+        }
+    }
 }
 
 /// The values that an expression can read.

@@ -1,0 +1,110 @@
+//! For every scenario: crash after each entry, after each answer and before each acknowledgement, go on, and compare
+//! ends: the same end, no key used for two different requests, no write twice. And the same on a strict host.
+
+use loopfour_testkit::{Answer, MemoryJournal, StrictHost};
+
+use crate::scenario::{
+    CUSTOMER, Crash, EXAMPLE, EXAMPLE_NEW, INVOICE, NO_CUSTOMER, ONE_CUSTOMER, Scenario, Script, end,
+};
+
+const INPUT: &str = r#"{"email":"a@example.com","name":"A","amount":9900,"description":"d"}"#;
+
+/// Lost answers on every write, before and after it was done.
+const EXAMPLE_LOSING: Script = &[
+    ("stripe.listCustomers", &[NO_CUSTOMER]),
+    ("stripe.createCustomer", &[Answer::LostBefore, Answer::LostAfter(r#"{"id":"cus_new"}"#)]),
+    ("stripe.createInvoice", &[Answer::LostAfter(r#"{"id":"in_1"}"#)]),
+    ("stripe.createInvoiceItem", &[Answer::LostBefore, INVOICE]),
+    ("stripe.finalizeInvoice", &[Answer::Unreachable, INVOICE]),
+    ("stripe.sendInvoice", &[Answer::NoConnection, INVOICE]),
+];
+
+const EXAMPLE_DECLINED: Script = &[
+    ("stripe.listCustomers", &[NO_CUSTOMER]),
+    ("stripe.createCustomer", &[CUSTOMER]),
+    ("stripe.createInvoice", &[Answer::Refused("card_declined", true)]),
+];
+
+const EXAMPLE_KNOWN: Script = &[
+    ("stripe.listCustomers", &[ONE_CUSTOMER]),
+    ("stripe.createInvoice", &[INVOICE]),
+    ("stripe.createInvoiceItem", &[INVOICE]),
+    ("stripe.finalizeInvoice", &[INVOICE]),
+    ("stripe.sendInvoice", &[INVOICE]),
+];
+
+const CONTINUING: &str = r#"{"name":"w","trigger":{"type":"api"},"settings":{"output":{"id":"{{steps.first.output.id}}"}},"steps":[
+    {"id":"first","action":"stripe.createCustomer","config":{"description":"{{now}}"},
+     "errorHandling":{"strategy":"continue","fallback":{"id":"none"}}},
+    {"id":"second","action":"stripe.createInvoice","config":{"customerId":"{{steps.first.output.id}}"}}]}"#;
+
+fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::new(EXAMPLE, INPUT, EXAMPLE_NEW),
+        Scenario::new(EXAMPLE, INPUT, EXAMPLE_KNOWN),
+        Scenario::new(EXAMPLE, INPUT, EXAMPLE_LOSING).resumes(20),
+        Scenario::new(EXAMPLE, INPUT, EXAMPLE_DECLINED),
+        Scenario::new(
+            CONTINUING,
+            "{}",
+            &[
+                ("stripe.createCustomer", &[Answer::Refused("invalid_request_error", true)]),
+                ("stripe.createInvoice", &[INVOICE]),
+            ],
+        ),
+        Scenario::new(
+            CONTINUING,
+            "{}",
+            &[
+                ("stripe.createCustomer", &[Answer::LostAfter(r#"{"id":"c"}"#)]),
+                ("stripe.createInvoice", &[INVOICE]),
+            ],
+        )
+        .resumes(9),
+    ]
+}
+
+#[test]
+fn every_crash_ends_alike() {
+    let mut crashes = 0;
+    for (number, scenario) in scenarios().iter().enumerate() {
+        let provider = scenario.provider();
+        let (whole, points) = scenario.run(&provider, &MemoryJournal::default(), None);
+        let after_entries = (1..=points.entries).map(Crash::AfterEntry);
+        let after_answers = (1..=points.answers).map(Crash::AfterAnswer);
+        let unheard = (1..=points.batches).map(Crash::BeforeAcknowledgement);
+        for crash in after_entries.chain(after_answers).chain(unheard) {
+            let crashing = scenario.provider();
+            let (run, _) = scenario.run(&crashing, &MemoryJournal::default(), Some(crash));
+            assert_eq!(end(&run), end(&whole), "scenario {number}, {crash:?}");
+            assert_eq!(
+                crashing.done(),
+                provider.done(),
+                "scenario {number}, {crash:?}: the same writes, once each"
+            );
+            assert!(crashing.misused().is_empty(), "scenario {number}, {crash:?}");
+            crashes += 1;
+        }
+    }
+    assert!(crashes > 150, "only {crashes} crashes");
+}
+
+#[test]
+fn a_strict_host_ends_alike() {
+    for (number, scenario) in scenarios().iter().enumerate() {
+        let provider = scenario.provider();
+        let (whole, _) = scenario.run(&provider, &MemoryJournal::default(), None);
+        let first = scenario.first();
+        let mut strict = StrictHost::new(scenario.provider(), first.at);
+        let run = strict.run(&first, &scenario.definition, scenario.resumes).unwrap();
+        assert_eq!(end(&run), end(&whole), "scenario {number}");
+        for record in 0..strict.records.len() {
+            let crashing = scenario.provider();
+            let mut strict = StrictHost::new(crashing.clone(), first.at).crash_at(record);
+            let run = strict.run(&first, &scenario.definition, scenario.resumes).unwrap();
+            assert_eq!(end(&run), end(&whole), "scenario {number}, crash at record {record}");
+            assert_eq!(crashing.done(), provider.done(), "scenario {number}, crash at record {record}");
+            assert!(crashing.misused().is_empty(), "scenario {number}, crash at record {record}");
+        }
+    }
+}
