@@ -98,8 +98,7 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
         call.status = Some(outcome.status);
         call.replayed = outcome.original.is_some();
     });
-    outcome.headers.push(("Request-Id", request_id.clone()));
-    outcome.headers.push(("Stripe-Version", VERSION.to_owned()));
+    outcome.headers.extend(headers(&request_id));
     if let Some(key) = outcome.key {
         outcome.headers.push(("Idempotency-Key", key));
         if outcome.original.is_some() {
@@ -108,6 +107,11 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
         outcome.headers.push(("Original-Request", outcome.original.unwrap_or(request_id)));
     }
     Ok(Answer { status: outcome.status, headers: outcome.headers, body: outcome.body })
+}
+
+/// The headers of every answer.
+pub(crate) fn headers(request_id: &str) -> Vec<(&'static str, String)> {
+    vec![("Request-Id", request_id.to_owned()), ("Stripe-Version", VERSION.to_owned())]
 }
 
 /// The parameters of a call: those of the query, then those of the body.

@@ -30,7 +30,7 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
 }
 
 async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
-    let name = request.path.trim_start_matches("/_sandbox/");
+    let name = request.path.strip_prefix("/_sandbox/").unwrap_or_default();
     match (request.method.as_str(), name) {
         ("GET", "calls") => {
             let calls = shared.calls();

@@ -21,6 +21,7 @@ use crate::call::{self, Answer, Cut, Request, Shared};
 use crate::clock::http_date;
 use crate::controls;
 use crate::errors::Failure;
+use crate::ids;
 
 /// The largest request body, in bytes.
 const LARGEST_BODY: usize = 2 * 1024 * 1024;
@@ -95,7 +96,7 @@ async fn respond(
         headers: parts.headers,
         body,
     };
-    let answer = if request.path.starts_with("/_sandbox/") {
+    let answer = if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         controls::answer(&shared, &request).await
     } else {
         call::answer(&shared, &request).await?
@@ -106,7 +107,8 @@ async fn respond(
 fn too_large(shared: &Shared) -> Response<Full<Bytes>> {
     let failure = Failure::too_large(LARGEST_BODY);
     let body = Bytes::from(format!("{:#}\n", failure.body()));
-    response(shared, Answer { status: failure.status, headers: Vec::new(), body })
+    let headers = call::headers(&ids::fresh("req_", 14));
+    response(shared, Answer { status: failure.status, headers, body })
 }
 
 fn response(shared: &Shared, answer: Answer) -> Response<Full<Bytes>> {

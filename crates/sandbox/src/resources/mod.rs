@@ -10,7 +10,9 @@ mod invoices;
 use serde_json::{Map, Value};
 
 use crate::errors::Failure;
+use crate::objects;
 use crate::params::Params;
+use crate::shape;
 use crate::state::{Record, State, Transaction};
 
 /// An operation that the sandbox knows.
@@ -82,7 +84,7 @@ pub(crate) fn load(tx: &mut Transaction<'_>, given: Map<String, Value>) -> Resul
     if id.is_empty() || object.is_empty() {
         return Err("each object needs an `id` and its kind in `object`".to_owned());
     }
-    let unknown = crate::objects::unknown_fields(&object, &given);
+    let unknown = objects::unknown_fields(&object, &given);
     if let Some(name) = unknown.first() {
         return Err(format!("`{object}` has no field `{name}` (in `{id}`)"));
     }
@@ -90,9 +92,14 @@ pub(crate) fn load(tx: &mut Transaction<'_>, given: Map<String, Value>) -> Resul
         return Err(format!("`{id}` is there already, and is no `{object}`"));
     }
     match object.as_str() {
-        "customer" => customers::load(tx, &id, given),
-        "invoice" => invoices::load(tx, &id, given),
-        "invoiceitem" => invoiceitems::load(tx, &id, given),
-        _ => Err(format!("the sandbox does not know objects of the kind `{object}` yet (in `{id}`)")),
+        "customer" => customers::load(tx, &id, given)?,
+        "invoice" => invoices::load(tx, &id, given)?,
+        "invoiceitem" => invoiceitems::load(tx, &id, given)?,
+        _ => return Err(format!("the sandbox does not know objects of the kind `{object}` yet (in `{id}`)")),
+    }
+    let stored = find(tx, &id).unwrap_or_default();
+    match shape::problems(&stored).first() {
+        Some(problem) => Err(format!("{problem} (in `{id}`)")),
+        None => Ok(()),
     }
 }
