@@ -1,0 +1,11 @@
+//! The API over loopback, with a real database and a stand-in for whoever runs workflows. One module per resource.
+
+mod auth;
+mod health;
+mod http;
+mod keys;
+mod me;
+mod runs;
+mod server;
+mod strict;
+mod workflows;

@@ -1,0 +1,356 @@
+//! A server of a test's own, and a client that sends exactly the bytes it is told to.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use loopfour_engine::definitions::Definitions;
+use loopfour_engine::ports::{Append, BoxFuture, Clock as _, Journal as _, Runs, Start, StartError};
+use loopfour_engine::{Command, CompanyId, Entry, Event, Run, RunId, Timestamp};
+use loopfour_server::App;
+use loopfour_store::{NewKey, Scope, Store};
+use loopfour_testkit::{Answer, ManualClock, Provider};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+/// A workflow of one call and one condition.
+pub const WELCOME: &str = r#"{
+  "name": "Welcome",
+  "trigger": {"type": "api"},
+  "steps": [
+    {"id": "find", "type": "action", "action": "stripe.listCustomers", "config": {"email": "{{input.email}}"}},
+    {"id": "check", "type": "condition", "config": {
+      "conditions": {"left": "{{steps.find.output.data.length}}", "operator": "eq", "right": 0},
+      "then": ["create"]
+    }},
+    {"id": "create", "type": "action", "action": "stripe.createCustomer", "config": {"email": "{{input.email}}"}}
+  ]
+}"#;
+
+/// The time at which every test begins: 2026-01-02T03:04:05.678Z.
+const START: i64 = 1_767_323_045_678;
+
+/// A server, stopped when it is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub store: Store,
+    pub clock: ManualClock,
+    pub runs: Arc<Stepper>,
+    /// A key with every scope.
+    pub key: String,
+    pub stop: Option<oneshot::Sender<()>>,
+    pub serving: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(START);
+        let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
+        let (started, seen) = mpsc::unbounded_channel();
+        let runs = Arc::new(Stepper {
+            store: store.clone(),
+            clock: clock.clone(),
+            provider: Provider::new(&[
+                ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
+                ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
+            ]),
+            under_way: Mutex::default(),
+            started,
+            seen: tokio::sync::Mutex::new(seen),
+            refuse: Mutex::default(),
+        });
+        let app = App::new(
+            store.clone(),
+            Arc::clone(&runs) as Arc<dyn Runs>,
+            Arc::new(Definitions::default()),
+            Arc::new(clock.clone()),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(loopfour_server::serve(listener, app, async {
+            let _ = stopped.await;
+        }));
+        let (stop, serving) = (Some(stop), Some(serving));
+        let mut server =
+            Server { address, store, clock, runs, key: String::new(), stop, serving, _folder: folder };
+        server.key = server.key(server.store.default_company(), &Scope::ALL).await;
+        server
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes a key.
+    pub async fn key(&self, company: CompanyId, scopes: &[Scope]) -> String {
+        let key = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
+        self.store.create_key(company, key, self.clock.now()).await.unwrap().1.reveal().to_owned()
+    }
+
+    /// A request such as `GET /api/v1/me`, with the key and, once it has a body, the content type.
+    pub fn request(&self, line: &str) -> Request<'_> {
+        Request {
+            server: self,
+            line: line.to_owned(),
+            key: Some(self.key.clone()),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.request(&format!("GET /api/v1{path}")).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
+        self.request(&format!("POST /api/v1{path}")).body(body).send().await
+    }
+
+    /// Sends these bytes and reads until the server closes.
+    pub async fn raw(&self, bytes: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        Reply::parse(&answer)
+    }
+
+    /// An active workflow; its id.
+    pub async fn active(&self, definition: &str) -> String {
+        let id = self.draft(definition).await;
+        assert_eq!(self.post(&format!("/workflows/{id}/activate"), "").await.status, 200);
+        id
+    }
+
+    /// A workflow; its id.
+    pub async fn draft(&self, definition: &str) -> String {
+        let created = self.post("/workflows", definition).await;
+        assert_eq!(created.status, 201, "{}", created.body);
+        created.text("/data/id")
+    }
+
+    /// How many workflows there are.
+    pub async fn workflows(&self) -> usize {
+        self.get("/workflows?limit=100").await.json()["data"].as_array().unwrap().len()
+    }
+}
+
+pub struct Request<'a> {
+    server: &'a Server,
+    line: String,
+    key: Option<String>,
+    headers: Vec<String>,
+    body: Option<Vec<u8>>,
+}
+
+impl Request<'_> {
+    pub fn key(self, key: &str) -> Self {
+        Request { key: Some(key.to_owned()), ..self }
+    }
+
+    pub fn without_key(self) -> Self {
+        Request { key: None, ..self }
+    }
+
+    /// A header line, `name: value`; a `content-type` replaces the usual one.
+    pub fn header(mut self, line: &str) -> Self {
+        self.headers.push(line.to_owned());
+        self
+    }
+
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Request { body: Some(body.into()), ..self }
+    }
+
+    /// The bytes of the request; the connection ends with its answer.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.line);
+        if let Some(key) = &self.key {
+            text += &format!("x-api-key: {key}\r\n");
+        }
+        let body = self.body.as_deref().unwrap_or_default();
+        if self.body.is_some() {
+            text += &format!("content-length: {}\r\n", body.len());
+            if !body.is_empty() && !self.headers.iter().any(|header| header.starts_with("content-type")) {
+                text += "content-type: application/json\r\n";
+            }
+        }
+        for header in &self.headers {
+            text += &format!("{header}\r\n");
+        }
+        let mut bytes = (text + "\r\n").into_bytes();
+        bytes.extend(body);
+        bytes
+    }
+
+    pub async fn send(self) -> Reply {
+        self.server.raw(&self.bytes()).await
+    }
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Reply {
+    #[track_caller]
+    fn parse(bytes: &[u8]) -> Reply {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+        let headers: HashMap<String, String> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let chunked = headers.contains_key("transfer-encoding");
+        let body = if chunked { unchunked(body) } else { body.to_owned() };
+        Reply { status, headers, body }
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The text at a JSON pointer.
+    #[track_caller]
+    pub fn text(&self, pointer: &str) -> String {
+        let json = self.json();
+        let found = json.pointer(pointer).and_then(|value| value.as_str());
+        found.unwrap_or_else(|| panic!("no text at {pointer}: {}", self.body)).to_owned()
+    }
+
+    /// Status and body, with every UUID as `*`.
+    pub fn show(&self) -> String {
+        format!("{} {}", self.status, without_uuids(&self.body))
+    }
+
+    #[track_caller]
+    pub fn check(&self, expected: &str) {
+        assert_eq!(self.show(), expected);
+    }
+
+    /// Status, code, and each detail as `field: message`.
+    #[track_caller]
+    pub fn check_error(&self, status: u16, code: &str, details: &[&str]) {
+        let json = self.json();
+        let list = json["error"]["details"].as_array().cloned().unwrap_or_default();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let found: Vec<String> =
+            list.iter().map(|one| format!("{}: {}", text(&one["field"]), text(&one["message"]))).collect();
+        assert_eq!((self.status, &*text(&json["error"]["code"])), (status, code), "{}", self.body);
+        assert_eq!(found, details, "{}", self.body);
+        assert_eq!(json["success"], false);
+    }
+}
+
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body += &after[..size];
+        rest = &after[size + 2..];
+    }
+    body
+}
+
+fn without_uuids(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match rest.get(..36).filter(|part| Uuid::try_parse(part).is_ok()) {
+            Some(_) => {
+                shown.push('*');
+                rest = &rest[36..];
+            }
+            None => {
+                shown.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    shown
+}
+
+/// Runs workflows only as far as a test says.
+pub struct Stepper {
+    store: Store,
+    clock: ManualClock,
+    provider: Provider,
+    under_way: Mutex<HashMap<RunId, Run>>,
+    started: mpsc::UnboundedSender<RunId>,
+    seen: tokio::sync::Mutex<mpsc::UnboundedReceiver<RunId>>,
+    /// What every start answers, if anything.
+    pub refuse: Mutex<Option<StartError>>,
+}
+
+impl Stepper {
+    /// The next run that was started.
+    pub async fn started(&self) -> RunId {
+        self.seen.lock().await.recv().await.unwrap()
+    }
+
+    /// Makes the run's next call, which takes a second; returns whether there was one.
+    pub async fn step(&self, id: RunId) -> bool {
+        let mut run = self.under_way.lock().unwrap().remove(&id).unwrap();
+        let Some(command) = run.due().into_iter().next() else { return false };
+        let outcome = self.provider.answer(command.sending());
+        let Command::Perform { path, .. } = &command;
+        self.clock.advance(1_000);
+        let expected = run.length;
+        let mut entries = vec![run.settle(path, outcome, self.clock.now())];
+        entries.extend(run.advance(&self.provider, self.clock.now()));
+        self.append(&run, expected, entries).await.unwrap();
+        self.under_way.lock().unwrap().insert(id, run);
+        true
+    }
+
+    /// Makes all calls of the run.
+    pub async fn finish(&self, id: RunId) {
+        while self.step(id).await {}
+    }
+
+    async fn begin(&self, start: Start) -> Result<RunId, StartError> {
+        if let Some(error) = self.refuse.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let id = RunId(Uuid::now_v7());
+        let event = Event::RunStarted {
+            run: id,
+            company: start.company,
+            workflow: start.workflow,
+            version: start.version,
+            trigger: start.trigger,
+            input: start.input,
+            connection: start.connection,
+            idempotency_key: start.idempotency_key,
+        };
+        let first = Entry { seq: 1, at: self.clock.now(), event };
+        let mut run = Run::begin(start.definition, &first).unwrap();
+        let mut entries = vec![first];
+        entries.extend(run.advance(&self.provider, self.clock.now()));
+        self.append(&run, 0, entries).await?;
+        self.under_way.lock().unwrap().insert(id, run);
+        let _ = self.started.send(id);
+        Ok(id)
+    }
+
+    async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), StartError> {
+        Ok(self.store.append(Append { run: run.id, expected, entries, summary: run.summary() }).await?)
+    }
+}
+
+impl Runs for Stepper {
+    fn start(&self, start: Start) -> BoxFuture<'_, Result<RunId, StartError>> {
+        Box::pin(self.begin(start))
+    }
+}
