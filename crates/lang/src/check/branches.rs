@@ -8,7 +8,8 @@ use crate::catalog::{Objects, Segment};
 use crate::diagnostic::Code;
 use crate::graph::{Conflict, Graph, Lists, Outline};
 use crate::nearest::nearest;
-use crate::step::StepKind;
+use crate::step::{OnError, StepKind};
+use crate::value::Value;
 
 /// Builds the graph and says what it shows.
 pub(super) fn branches(
@@ -111,6 +112,12 @@ fn outputs(steps: &At<'_, '_>, graph: &Graph, readings: &[Reading], report: &mut
 pub(super) fn fields(drafts: &[Draft], readings: &[Reading], objects: &Objects, report: &mut Report<'_>) {
     for reading in readings {
         let Some(step) = drafts.get(reading.source).and_then(|draft| draft.step.as_ref()) else { continue };
+        if let OnError::Continue { fallback } = &step.on_error
+            && *fallback != Value::Null
+        {
+            // The fallback may have other fields than an answer.
+            continue;
+        }
         let path: Vec<Segment<'_>> = reading.path.iter().map(super::expression::PathStep::segment).collect();
         let found = match &step.kind {
             StepKind::Action(step) => {

@@ -66,7 +66,7 @@ pub fn check(text: &str, options: Options<'_>) -> Checked {
     let document = match json::parse_nodes(text) {
         Ok(document) => document,
         Err(problem) => {
-            let span = Span { start: problem.at, end: (problem.at + 1).min(text.len()).max(problem.at) };
+            let span = Span { start: problem.at, end: text.ceil_char_boundary(problem.at + 1) };
             report.add(Code::NotJson, &Place::Root, span, problem.message);
             return Checked { workflow: None, diagnostics: report.finish(&[]), has_shape: false };
         }

@@ -19,8 +19,8 @@ const MOST_ATTEMPTS: i64 = 100;
 const LARGEST_MULTIPLIER: i64 = 100;
 
 /// Says that something is checked and then has no effect.
-pub(super) fn not_carried_out(at: &At<'_, '_>, report: &mut Report<'_>) {
-    let message = format!("`{}` is checked, but not carried out by this version", at.name());
+pub(super) fn not_carried_out(at: &At<'_, '_>, what: &str, report: &mut Report<'_>) {
+    let message = format!("{what} is checked, but not carried out by this version");
     report.add(Code::NotCarriedOut, &at.place, at.span(), message);
 }
 
@@ -34,7 +34,7 @@ pub(super) fn retry(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<RetryCon
     if !report.object(at, &RETRY_KEYS) {
         return None;
     }
-    not_carried_out(at, report);
+    not_carried_out(at, "`retryConfig`", report);
     let mut retry = RetryConfig {
         max_attempts: 3,
         initial_delay_ms: 1000,
@@ -88,7 +88,7 @@ pub(super) fn error_handling(at: &At<'_, '_>, report: &mut Report<'_>) -> OnErro
     let strategy = strategy.and_then(|strategy| {
         let name = report.choice(&strategy, "strategy", &["fail", "continue", "retry"])?;
         if name == "retry" {
-            not_carried_out(&strategy, report);
+            not_carried_out(&strategy, "the strategy `retry`", report);
         }
         Some(name)
     });

@@ -34,7 +34,7 @@ pub(super) fn settings(
     let Some(at) = at.filter(|at| report.object(at, &KEYS)) else { return settings };
     if let Some(timeout) = at.get("timeoutMs") {
         settings.timeout_ms = policy::milliseconds(&timeout, report);
-        policy::not_carried_out(&timeout, report);
+        policy::not_carried_out(&timeout, "`timeoutMs`", report);
     }
     settings.retry = at.get("retryConfig").and_then(|retry| policy::retry(&retry, report));
     if let Some(stamp) = at.get("stampMetadata") {
@@ -54,7 +54,7 @@ fn concurrency(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Option<Concu
     if !compiler.report.object(at, &CONCURRENCY_KEYS) {
         return None;
     }
-    policy::not_carried_out(at, compiler.report);
+    policy::not_carried_out(at, "`concurrency`", compiler.report);
     let key = compiler.report.require(at, "key", &CONCURRENCY_KEYS);
     let key: Option<Template> = key.and_then(|key| compiler.text(&key));
     let limit = compiler.report.require(at, "limit", &CONCURRENCY_KEYS);

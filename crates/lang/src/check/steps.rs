@@ -149,7 +149,7 @@ fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '
         .require(at, "action", &KEYS)
         .and_then(|action| find_action(&action, catalog, compiler.report));
     let connection = at.get("connectionId").and_then(|connection| {
-        policy::not_carried_out(&connection, compiler.report);
+        policy::not_carried_out(&connection, "`connectionId`", compiler.report);
         compiler.text(&connection)
     });
     let config = at.get("config");

@@ -99,7 +99,10 @@ fn events(
             report.add(Code::Malformed, &entry.place, entry.span(), "an event type is not empty");
         } else if provider == Some("stripe") && !is_event(event, catalog) {
             let family = event.ends_with('*');
-            let known = catalog.events.iter().flat_map(|event| if family { families(event) } else { vec![event.clone()] });
+            let known = catalog
+                .events
+                .iter()
+                .flat_map(|event| if family { families(event) } else { vec![event.clone()] });
             let known: Vec<String> = known.collect();
             let hint = did_you_mean(nearest(event, known.iter().map(String::as_str)));
             let message = format!("Stripe sends no event {}", quoted(event));

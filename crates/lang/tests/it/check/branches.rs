@@ -192,7 +192,7 @@ fn compare(steps: &[Outline]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn the_graph_says_what_the_sentences_say(steps in outlines()) {

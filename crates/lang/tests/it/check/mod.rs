@@ -1,3 +1,7 @@
 //! The checker: text in, diagnostics out.
 
 mod branches;
+mod example;
+mod mistakes;
+mod pages;
+mod right;

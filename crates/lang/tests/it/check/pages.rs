@@ -13,7 +13,11 @@ fn pages() -> PathBuf {
 fn every_code_has_a_page_whose_example_provokes_it() {
     for code in Code::ALL {
         let page = std::fs::read_to_string(pages().join(format!("{}.md", code.name()))).unwrap();
-        assert!(page.starts_with(&format!("# {}: {}\n", code.name(), code.title())), "title of {}", code.name());
+        assert!(
+            page.starts_with(&format!("# {}: {}\n", code.name(), code.title())),
+            "title of {}",
+            code.name()
+        );
         assert!(page.contains("\n## What to do\n"), "what to do about {}", code.name());
         let example = page.split_once("```json\n").and_then(|(_, rest)| rest.split_once("\n```"));
         let Some((example, _)) = example else {
@@ -21,7 +25,10 @@ fn every_code_has_a_page_whose_example_provokes_it() {
             continue;
         };
         let checked = check(example, Options { catalog: Catalog::builtin(), environment: &[] });
-        let found: Vec<&str> = checked.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        // That a trigger is not carried out is said beside every mistake in one.
+        let aside = |found: &&str| *found != Code::NotCarriedOut.name() || code == Code::NotCarriedOut;
+        let found: Vec<&str> =
+            checked.diagnostics.iter().map(|diagnostic| diagnostic.code).filter(aside).collect();
         assert_eq!(found, [code.name()], "the example of {}: {:#?}", code.name(), checked.diagnostics);
     }
 }

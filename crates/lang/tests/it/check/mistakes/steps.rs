@@ -1,0 +1,96 @@
+//! What every step has.
+
+use super::Row;
+
+/// One mistake or several, and all that is said.
+pub const ROWS: &[Row] = &[
+    Row {
+        what: "a step that is no object",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+"a"
+]}"#,
+        found: &["LF0103 steps[0] 2:1 `steps[0]` must be an object, not the text `a`"],
+    },
+    Row {
+        what: "a step without id and type",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{}
+]}"#,
+        found: &[
+            "LF0101 steps[0].id 2:1 `steps[0]` needs `id`",
+            "LF0101 steps[0].type 2:1 `steps[0]` needs `type`",
+        ],
+    },
+    Row {
+        what: "an id with a space",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "first step", "action": "stripe.createCustomer"}
+]}"#,
+        found: &[
+            "LF0106 steps[0].id 2:8 `first step` cannot be a step's id | an id is made of letters, digits, `-` and `_`",
+        ],
+    },
+    Row {
+        what: "two steps with one id",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer"},
+{"id": "a", "action": "stripe.createCustomer"}
+]}"#,
+        found: &[
+            "LF0201 steps[1].id 3:8 two steps have the id `a` | the first is `steps[0]`; every step needs an id of its own",
+        ],
+    },
+    Row {
+        what: "an unknown step type",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "type": "conditon"}
+]}"#,
+        found: &["LF0104 steps[0].type 2:21 there is no step type `conditon` | did you mean `condition`?"],
+    },
+    Row {
+        what: "step types to come",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "type": "approval"},
+{"id": "b", "action": "http.request", "config": {}}
+]}"#,
+        found: &[
+            "LF0202 steps[0].type 2:21 the step type `approval` is not yet available in this version",
+            "LF0202 steps[1].action 3:23 the action `http.request` is not yet available in this version",
+        ],
+    },
+    Row {
+        what: "compensation to come",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "compensate": []}
+]}"#,
+        found: &["LF0202 steps[0].compensate 2:62 `compensate` is not yet available in this version"],
+    },
+    Row {
+        what: "a condition with an action",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "type": "condition", "action": "stripe.createCustomer", "config": {"conditions": {"left": "{{input.x}}", "operator": "exists"}, "then": []}}
+]}"#,
+        found: &["LF0107 steps[0].action 2:44 a condition has no `action`"],
+    },
+    Row {
+        what: "error handling that does not fit",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "errorHandling": {"strategy": "skip"}},
+{"id": "b", "action": "stripe.createCustomer", "errorHandling": {"strategy": "fail", "fallback": 1}}
+]}"#,
+        found: &[
+            "LF0104 steps[0].errorHandling.strategy 2:78 there is no strategy `skip` | there are `fail`, `continue` and `retry`",
+            "LF0107 steps[1].errorHandling.fallback 3:98 a fallback is only for the strategy `continue`",
+        ],
+    },
+    Row {
+        what: "error handling and a connection that are not carried out",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "errorHandling": {"strategy": "retry"}, "connectionId": "conn_x"}
+]}"#,
+        found: &[
+            "LF0203 steps[0].errorHandling.strategy 2:78 the strategy `retry` is checked, but not carried out by this version",
+            "LF0203 steps[0].connectionId 2:104 `connectionId` is checked, but not carried out by this version",
+        ],
+    },
+];
