@@ -103,28 +103,34 @@ fn in_object(object: &str, path: &[&str]) -> Expansion {
 fn in_fields(fields: &Fields, path: &[&str]) -> Expansion {
     let Some((name, rest)) = path.split_first() else { return Expansion::No };
     let Some(kind) = fields.types.get(*name) else { return Expansion::No };
-    match (&kind.shape, rest) {
-        (Shape::Page(_), []) if fields.nullable.contains(*name) => Expansion::Unsupported,
-        (Shape::Page(_), []) => Expansion::Yes,
-        _ => in_type(kind, rest),
+    if let (Shape::Page(_), []) = (&kind.shape, rest) {
+        return if fields.nullable.contains(*name) { Expansion::Unsupported } else { Expansion::Yes };
     }
+    in_type(kind, rest)
 }
 
 fn in_type(kind: &Type, path: &[&str]) -> Expansion {
-    match (resolve(kind).map(|kind| &kind.shape), path) {
-        (Some(Shape::Expandable(_)), []) => Expansion::Yes,
-        (Some(Shape::Expandable(objects)), path) => {
-            objects.iter().map(|object| in_object(object, path)).max().unwrap_or(Expansion::No)
+    let Some(kind) = resolve(kind) else { return Expansion::No };
+    match &kind.shape {
+        Shape::Expandable(_) if path.is_empty() => Expansion::Yes,
+        Shape::Expandable(objects) => best(objects.iter().map(|object| in_object(object, path))),
+        Shape::Object(fields) => in_fields(fields, path),
+        Shape::Inline(object) => in_object(object, path),
+        Shape::List(item) => in_type(item, path),
+        Shape::Page(item) => match path.split_first() {
+            Some((&"data", rest)) => in_type(item, rest),
+            Some(_) | None => Expansion::No,
+        },
+        Shape::OneOf(kinds) => best(kinds.iter().map(|kind| in_type(kind, path))),
+        Shape::Text { .. } | Shape::Integer | Shape::Number | Shape::Boolean | Shape::Decimal => {
+            Expansion::No
         }
-        (Some(Shape::Object(fields)), path) => in_fields(fields, path),
-        (Some(Shape::Inline(object)), path) => in_object(object, path),
-        (Some(Shape::List(item)), path) => in_type(item, path),
-        (Some(Shape::Page(item)), ["data", rest @ ..]) => in_type(item, rest),
-        (Some(Shape::OneOf(kinds)), path) => {
-            kinds.iter().map(|kind| in_type(kind, path)).max().unwrap_or(Expansion::No)
-        }
-        _ => Expansion::No,
+        Shape::Anything | Shape::Enum(_) | Shape::Mark | Shape::Map(_) | Shape::Use(_) => Expansion::No,
     }
+}
+
+fn best(expansions: impl Iterator<Item = Expansion>) -> Expansion {
+    expansions.max().unwrap_or(Expansion::No)
 }
 
 /// Puts objects in place of the ids at a path that [`check_expand`] has let through.

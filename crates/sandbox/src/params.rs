@@ -26,7 +26,8 @@ impl Params {
         find_unknown(fields, form, "", &mut unknown);
         if let Some(first) = unknown.first() {
             let noun = if unknown.len() == 1 { "parameter" } else { "parameters" };
-            let message = format!("Received unknown {noun}: {}", unknown.join(", "));
+            let told = &unknown[..unknown.len().min(10)];
+            let message = format!("Received unknown {noun}: {}", told.join(", "));
             return Err(Failure::invalid(message).code("parameter_unknown").param(first));
         }
         let values = object(fields, form, "", clears)?;
@@ -125,30 +126,36 @@ fn find_unknown(fields: &Fields, form: &Form, prefix: &str, unknown: &mut Vec<St
 }
 
 fn find_unknown_in(kind: &Type, node: &Node, path: &str, unknown: &mut Vec<String>) {
-    match (resolve(kind).map(|kind| &kind.shape), node) {
-        (Some(Shape::Object(fields)), Node::Table(table)) => find_unknown(fields, table, path, unknown),
-        (Some(Shape::List(item)), Node::List(nodes)) => {
-            for (index, node) in nodes.iter().enumerate() {
-                find_unknown_in(item, node, &format!("{path}[{index}]"), unknown);
-            }
+    let Some(kind) = resolve(kind) else { return };
+    if let (Shape::Object(fields), Node::Table(table)) = (&kind.shape, node) {
+        find_unknown(fields, table, path, unknown);
+    }
+    if let Shape::List(item) = &kind.shape {
+        for (index, node) in indexed(node) {
+            find_unknown_in(item, node, &format!("{path}[{index}]"), unknown);
         }
-        (Some(Shape::List(item)), Node::Table(table)) => {
-            for (index, node) in table.iter().filter(|(key, _)| index(key).is_some()) {
-                find_unknown_in(item, node, &format!("{path}[{index}]"), unknown);
-            }
+    }
+    if let Shape::OneOf(kinds) = &kind.shape {
+        let found = kinds.iter().filter(|kind| is_object(kind)).map(|kind| {
+            let mut found = Vec::new();
+            find_unknown_in(kind, node, path, &mut found);
+            found
+        });
+        unknown.extend(found.min_by_key(Vec::len).unwrap_or_default());
+    }
+}
+
+/// The elements of an array with their indexes; keys that are no indexes are passed over.
+fn indexed(node: &Node) -> Vec<(usize, &Node)> {
+    match node {
+        Node::Text(_) => Vec::new(),
+        Node::List(nodes) => nodes.iter().enumerate().collect(),
+        Node::Table(table) => {
+            let pairs = table.iter().filter_map(|(key, node)| Some((index(key)?, node)));
+            let mut pairs: Vec<(usize, &Node)> = pairs.collect();
+            pairs.sort_by_key(|(index, _)| *index);
+            pairs
         }
-        (Some(Shape::OneOf(kinds)), Node::Table(_)) => {
-            let mut fewest: Option<Vec<String>> = None;
-            for kind in kinds.iter().filter(|kind| is_object(kind)) {
-                let mut found = Vec::new();
-                find_unknown_in(kind, node, path, &mut found);
-                if fewest.as_ref().is_none_or(|fewest| found.len() < fewest.len()) {
-                    fewest = Some(found);
-                }
-            }
-            unknown.extend(fewest.unwrap_or_default());
-        }
-        _ => {}
     }
 }
 
@@ -248,48 +255,40 @@ fn scalar(shape: &Shape, text: &str, path: &str) -> Result<Value, Failure> {
 }
 
 fn nested(shape: &Shape, node: &Node, path: &str) -> Result<Value, Failure> {
-    match (shape, node) {
-        (Shape::List(item), Node::List(nodes)) => list(item, nodes.iter().enumerate(), path),
-        (Shape::List(item), Node::Table(table)) => {
-            let mut indexed = Vec::new();
-            for (key, node) in table {
-                let index = index(key).ok_or_else(|| {
-                    Failure::invalid(format!("Invalid array: `{key}` is not an index")).param(path)
-                })?;
-                indexed.push((index, node));
+    let wrong = |noun: &str| {
+        Failure::invalid(format!("Invalid {noun}: `{path}` is given with the wrong brackets")).param(path)
+    };
+    match shape {
+        Shape::List(item) => {
+            let elements = indexed(node);
+            if let Node::Table(table) = node
+                && elements.len() < table.len()
+            {
+                return Err(wrong("array"));
             }
-            indexed.sort_by_key(|(index, _)| *index);
-            list(item, indexed.into_iter(), path)
+            let elements =
+                elements.into_iter().map(|(index, node)| convert(item, node, &format!("{path}[{index}]")));
+            Ok(Value::Array(elements.collect::<Result<_, Failure>>()?))
         }
-        (Shape::Object(fields), Node::Table(table)) => Ok(Value::Object(object(fields, table, path, &[])?)),
-        (Shape::Map(kind), Node::Table(table)) => {
-            let converted =
-                table.iter().map(|(key, node)| Ok((key.clone(), convert(kind, node, &join(path, key))?)));
-            Ok(Value::Object(converted.collect::<Result<_, Failure>>()?))
-        }
-        (Shape::OneOf(kinds), _) => one_of(kinds, node, path),
-        (Shape::Object(_) | Shape::Map(_), _) => {
-            Err(Failure::invalid(format!("Invalid object: `{path}` is given as an array")).param(path))
-        }
-        (Shape::Text { .. } | Shape::Enum(_) | Shape::Decimal, _) => {
-            Err(Failure::invalid(format!("Invalid string: `{path}` is given in brackets")).param(path))
-        }
-        (Shape::Integer, _) => {
-            Err(Failure::invalid(format!("Invalid integer: `{path}` is given in brackets"))
-                .code("parameter_invalid_integer")
-                .param(path))
-        }
-        _ => Err(Failure::invalid(format!("Invalid value: `{path}` is given in brackets")).param(path)),
+        Shape::Object(fields) => match node {
+            Node::Table(table) => Ok(Value::Object(object(fields, table, path, &[])?)),
+            Node::Text(_) | Node::List(_) => Err(wrong("object")),
+        },
+        Shape::Map(kind) => match node {
+            Node::Table(table) => {
+                let entries =
+                    table.iter().map(|(key, node)| Ok((key.clone(), convert(kind, node, &join(path, key))?)));
+                Ok(Value::Object(entries.collect::<Result<_, Failure>>()?))
+            }
+            Node::Text(_) | Node::List(_) => Err(wrong("object")),
+        },
+        Shape::OneOf(kinds) => one_of(kinds, node, path),
+        Shape::Integer => Err(wrong("integer").code("parameter_invalid_integer")),
+        Shape::Text { .. } | Shape::Enum(_) | Shape::Decimal | Shape::Number => Err(wrong("string")),
+        Shape::Boolean => Err(wrong("boolean")),
+        Shape::Anything | Shape::Mark | Shape::Use(_) => Err(wrong("value")),
+        Shape::Inline(_) | Shape::Expandable(_) | Shape::Page(_) => Err(wrong("value")),
     }
-}
-
-fn list<'a>(
-    item: &Type,
-    nodes: impl Iterator<Item = (usize, &'a Node)>,
-    path: &str,
-) -> Result<Value, Failure> {
-    let converted = nodes.map(|(index, node)| convert(item, node, &format!("{path}[{index}]")));
-    Ok(Value::Array(converted.collect::<Result<_, Failure>>()?))
 }
 
 /// The first alternative that takes the value; the complaint is the last one of the same nature.

@@ -54,29 +54,30 @@ fn fields(table: &Fields, value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 fn check(kind: &Type, value: &Value, path: &str, found: &mut Vec<String>) {
-    let fault = match &kind.shape {
-        Shape::Text { .. } if !value.is_string() => "not a text",
-        Shape::Integer if !value.is_i64() => "not an integer",
-        Shape::Number if !value.is_number() => "not a number",
-        Shape::Boolean if !value.is_boolean() => "not a boolean",
-        Shape::Decimal if value.as_str().is_none_or(|text| text.parse::<f64>().is_err()) => "not a decimal",
-        Shape::Enum(values) if !values.iter().any(|known| value == known) => "not one of the known values",
-        Shape::Mark if value != true => "not true",
-        Shape::List(_) if !value.is_array() => "not an array",
-        Shape::Map(_) if !value.is_object() => "not an object",
-        _ => return check_inner(kind, value, path, found),
+    let mut need = |sound: bool, fault: &str| {
+        if !sound {
+            found.push(format!("{path}: {fault}"));
+        }
     };
-    found.push(format!("{path}: {fault}"));
-}
-
-fn check_inner(kind: &Type, value: &Value, path: &str, found: &mut Vec<String>) {
     match &kind.shape {
+        Shape::Text { .. } => need(value.is_string(), "not a text"),
+        Shape::Integer => need(value.is_i64(), "not an integer"),
+        Shape::Number => need(value.is_number(), "not a number"),
+        Shape::Boolean => need(value.is_boolean(), "not a boolean"),
+        Shape::Decimal => {
+            need(value.as_str().is_some_and(|text| text.parse::<f64>().is_ok()), "not a decimal");
+        }
+        Shape::Enum(known) => need(known.iter().any(|known| value == known), "not one of the known values"),
+        Shape::Mark => need(*value == true, "not true"),
+        Shape::Anything => {}
         Shape::List(item) => {
+            need(value.is_array(), "not an array");
             for (index, value) in value.as_array().into_iter().flatten().enumerate() {
                 check(item, value, &format!("{path}[{index}]"), found);
             }
         }
         Shape::Map(item) => {
+            need(value.is_object(), "not an object");
             for (key, value) in value.as_object().into_iter().flatten() {
                 check(item, value, &format!("{path}[{key}]"), found);
             }
@@ -87,22 +88,17 @@ fn check_inner(kind: &Type, value: &Value, path: &str, found: &mut Vec<String>) 
                 check(kind, value, path, &mut inner);
                 inner.is_empty()
             };
-            if !kinds.iter().any(fits) {
-                found.push(format!("{path}: fits no alternative"));
-            }
+            need(kinds.iter().any(fits), "fits no alternative");
         }
         Shape::Object(table) => fields(table, value, path, found),
         Shape::Use(name) => match TABLE.object_type(name) {
             Some(kind) => check(kind, value, path, found),
-            None => found.push(format!("{path}: no type `{name}`")),
+            None => need(false, "a type without a row in the table"),
         },
         Shape::Inline(name) => inline(std::slice::from_ref(name), value, path, found),
         Shape::Expandable(names) if value.is_object() => inline(names, value, path, found),
-        Shape::Expandable(_) if value.is_string() => {}
-        Shape::Expandable(_) => found.push(format!("{path}: neither an id nor an object")),
+        Shape::Expandable(_) => need(value.is_string(), "neither an id nor an object"),
         Shape::Page(item) => page(Some(item), value, path, found),
-        Shape::Text { .. } | Shape::Integer | Shape::Number | Shape::Boolean | Shape::Decimal => {}
-        Shape::Anything | Shape::Enum(_) | Shape::Mark => {}
     }
 }
 

@@ -1,8 +1,11 @@
 //! Invoices: create, retrieve, list, their lines, finalize, send.
 //! A draft follows its customer and its lines; finalizing freezes both. Nothing is ever charged.
 
+mod finalize;
+
 use serde_json::{Map, Value, json};
 
+pub(super) use self::finalize::finalize_by_itself;
 use super::{Action, Context, account, customers, invoiceitems};
 use crate::errors::Failure;
 use crate::ids;
@@ -16,7 +19,6 @@ use crate::state::{Record, Transaction};
 const SHOWN_LINES: usize = 10;
 /// How long a draft that finalizes by itself waits, in seconds.
 const AUTO_ADVANCE_AFTER: i64 = 3600;
-const DAY: i64 = 86_400;
 /// The furthest that an invoice can be due, in days.
 const FURTHEST_DUE: i64 = 36_500;
 
@@ -62,8 +64,13 @@ pub(super) const ACTIONS: &[Action] = &[
         clears: &[],
         run: lines,
     },
-    Action { operation: "PostInvoicesInvoiceFinalize", takes: &["auto_advance"], clears: &[], run: finalize },
-    Action { operation: "PostInvoicesInvoiceSend", takes: &[], clears: &[], run: send },
+    Action {
+        operation: "PostInvoicesInvoiceFinalize",
+        takes: &["auto_advance"],
+        clears: &[],
+        run: finalize::finalize,
+    },
+    Action { operation: "PostInvoicesInvoiceSend", takes: &[], clears: &[], run: finalize::send },
 ];
 
 fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
@@ -164,119 +171,6 @@ fn lines(ctx: &mut Context<'_>) -> Result<Value, Failure> {
         order: Order::OldestFirst,
     };
     paging::page(ctx, &listing, |_| true)
-}
-
-fn finalize(ctx: &mut Context<'_>) -> Result<Value, Failure> {
-    let mut record = ctx.named("invoice", "invoice")?;
-    if record.text("status") != "draft" {
-        let status = record.text("status");
-        let message = format!("this invoice is {status} already; only a draft can be finalized");
-        return Err(Failure::refused(message).code("invoice_not_editable"));
-    }
-    if let Some(auto_advance) = ctx.params.flag("auto_advance") {
-        record.set("auto_advance", auto_advance);
-    }
-    finalize_draft(&mut ctx.tx, record)?;
-    answer_for(&ctx.tx, ctx.id())
-}
-
-fn send(ctx: &mut Context<'_>) -> Result<Value, Failure> {
-    let record = ctx.named("invoice", "invoice")?;
-    if record.text("collection_method") != "send_invoice" {
-        let message = "only an invoice with `collection_method=send_invoice` can be sent";
-        return Err(Failure::refused(message));
-    }
-    let draft = record.text("status") == "draft";
-    if !draft && record.text("status") != "open" {
-        let message =
-            format!("this invoice is {}; only an open one or a draft can be sent", record.text("status"));
-        return Err(Failure::refused(message).code("invoice_not_editable"));
-    }
-    let email = match answer(&ctx.tx, &record).get("customer_email").and_then(Value::as_str) {
-        Some(email) => email.to_owned(),
-        None => {
-            let message = "the customer has no e-mail address to send the invoice to";
-            return Err(Failure::refused(message).param("customer"));
-        }
-    };
-    if draft {
-        finalize_draft(&mut ctx.tx, record)?;
-    }
-    let mut record = ctx.named("invoice", "invoice")?;
-    record.hidden.insert("sent_at".to_owned(), json!(ctx.tx.now));
-    record.hidden.insert("sent_to".to_owned(), json!(email));
-    ctx.tx.put(record);
-    answer_for(&ctx.tx, ctx.id())
-}
-
-/// Finalizes a draft whose time has come; one that cannot be finalized stays a draft.
-pub(super) fn finalize_by_itself(mut tx: Transaction<'_>, id: &str) {
-    let Some(mut record) = tx.get("invoice", id).cloned() else { return };
-    record.set("automatically_finalizes_at", Value::Null);
-    tx.put(record.clone());
-    if record.text("status") != "draft" || finalize_draft(&mut tx, record.clone()).is_err() {
-        tx.put(record);
-        return tx.keep();
-    }
-    if let Some(mut record) = tx.get("invoice", id).cloned()
-        && record.text("status") == "open"
-    {
-        if record.text("collection_method") == "send_invoice" {
-            if !record.text("customer_email").is_empty() {
-                record.hidden.insert("sent_at".to_owned(), json!(tx.now));
-                let email = record.text("customer_email").to_owned();
-                record.hidden.insert("sent_to".to_owned(), json!(email));
-            }
-        } else {
-            record.set("attempted", true);
-            record.set("attempt_count", 1);
-        }
-        tx.put(record);
-    }
-    tx.keep();
-}
-
-/// Opens a draft, or marks it paid where nothing is due.
-fn finalize_draft(tx: &mut Transaction<'_>, mut record: Record) -> Result<(), Failure> {
-    let now = tx.now;
-    let id = record.id.clone();
-    let Some(mut customer) = tx.get("customer", record.text("customer")).filter(|it| !it.deleted()).cloned()
-    else {
-        let message = "the invoice's customer has been deleted";
-        return Err(Failure::refused(message).code("resource_missing").param("customer"));
-    };
-    record.value.extend(customer_fields(&customer));
-    set_totals(&mut record, customer.integer("balance"));
-    let total_due = record.integer("total").saturating_add(customer.integer("balance"));
-    let paid = record.integer("amount_due") == 0;
-
-    let number = customer.integer("next_invoice_sequence");
-    record.set("number", format!("{}-{number:04}", customer.text("invoice_prefix")));
-    customer.set("next_invoice_sequence", number.saturating_add(1));
-    customer.set("balance", total_due.min(0));
-    record.set("ending_balance", total_due.min(0));
-
-    if let Some(days) = record.hidden.get("days_until_due").and_then(Value::as_i64) {
-        record.set("due_date", now + days * DAY);
-    }
-    let secret = ids::fresh("test_", 40);
-    let account = tx.account;
-    record.set("hosted_invoice_url", format!("https://invoice.stripe.com/i/{account}/{secret}"));
-    record.set("invoice_pdf", format!("https://pay.stripe.com/invoice/{account}/{secret}/pdf"));
-    record.set("effective_at", now);
-    record.set("automatically_finalizes_at", Value::Null);
-    record.set("next_payment_attempt", Value::Null);
-    record.set("status", if paid { "paid" } else { "open" });
-    record.set("attempted", paid);
-    let paid_at = if paid { json!(now) } else { Value::Null };
-    let transitions = json!({
-        "finalized_at": now, "marked_uncollectible_at": null, "paid_at": paid_at, "voided_at": null,
-    });
-    record.set("status_transitions", transitions);
-    tx.put(customer);
-    tx.put(record);
-    invoiceitems::freeze(tx, &id);
-    Ok(())
 }
 
 /// Brings an invoice's amounts up to its lines.
@@ -417,7 +311,7 @@ pub(super) fn load(tx: &mut Transaction<'_>, id: &str, mut given: Map<String, Va
     given.insert("status".to_owned(), json!("draft"));
     let record = tx.create(id, created, blank(id, created, given));
     if status != "draft" {
-        finalize_draft(tx, record).map_err(|failure| failure.message)?;
+        finalize::finalize_draft(tx, record).map_err(|failure| failure.message)?;
         if let Some(mut record) = tx.get("invoice", id).cloned() {
             record.set("attempted", status == "paid");
             record.set("status_transitions", json!({"finalized_at": created}));
