@@ -54,10 +54,10 @@ impl Server {
         let runs = Arc::new(Stepper {
             store: store.clone(),
             clock: clock.clone(),
-            provider: Provider::new(&[
+            provider: Mutex::new(Provider::new(&[
                 ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
                 ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
-            ]),
+            ])),
             under_way: Mutex::default(),
             started,
             seen: tokio::sync::Mutex::new(seen),
@@ -263,7 +263,7 @@ fn unchunked(mut rest: &str) -> String {
     body
 }
 
-fn without_uuids(text: &str) -> String {
+pub fn without_uuids(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -285,12 +285,19 @@ fn without_uuids(text: &str) -> String {
 pub struct Stepper {
     store: Store,
     clock: ManualClock,
-    provider: Provider,
+    /// What providers answer.
+    pub provider: Mutex<Provider>,
     under_way: Mutex<HashMap<RunId, Run>>,
     started: mpsc::UnboundedSender<RunId>,
     seen: tokio::sync::Mutex<mpsc::UnboundedReceiver<RunId>>,
-    /// What every start answers, if anything.
-    pub refuse: Mutex<Option<StartError>>,
+    /// What every start comes to, if it is refused.
+    pub refuse: Mutex<Option<Refusal>>,
+}
+
+#[derive(Clone)]
+pub enum Refusal {
+    Error(StartError),
+    Panic,
 }
 
 impl Stepper {
@@ -303,12 +310,13 @@ impl Stepper {
     pub async fn step(&self, id: RunId) -> bool {
         let mut run = self.under_way.lock().unwrap().remove(&id).unwrap();
         let Some(command) = run.due().into_iter().next() else { return false };
-        let outcome = self.provider.answer(command.sending());
+        let provider = self.provider.lock().unwrap().clone();
+        let outcome = provider.answer(command.sending());
         let Command::Perform { path, .. } = &command;
         self.clock.advance(1_000);
         let expected = run.length;
         let mut entries = vec![run.settle(path, outcome, self.clock.now())];
-        entries.extend(run.advance(&self.provider, self.clock.now()));
+        entries.extend(run.advance(&provider, self.clock.now()));
         self.append(&run, expected, entries).await.unwrap();
         self.under_way.lock().unwrap().insert(id, run);
         true
@@ -320,9 +328,12 @@ impl Stepper {
     }
 
     async fn begin(&self, start: Start) -> Result<RunId, StartError> {
-        if let Some(error) = self.refuse.lock().unwrap().clone() {
-            return Err(error);
+        match self.refuse.lock().unwrap().clone() {
+            Some(Refusal::Error(error)) => return Err(error),
+            Some(Refusal::Panic) => panic!("told to panic"),
+            None => {}
         }
+        let provider = self.provider.lock().unwrap().clone();
         let id = RunId(Uuid::now_v7());
         let event = Event::RunStarted {
             run: id,
@@ -337,7 +348,7 @@ impl Stepper {
         let first = Entry { seq: 1, at: self.clock.now(), event };
         let mut run = Run::begin(start.definition, &first).unwrap();
         let mut entries = vec![first];
-        entries.extend(run.advance(&self.provider, self.clock.now()));
+        entries.extend(run.advance(&provider, self.clock.now()));
         self.append(&run, 0, entries).await?;
         self.under_way.lock().unwrap().insert(id, run);
         let _ = self.started.send(id);

@@ -1,1 +1,3 @@
-
+mod events;
+mod list;
+mod show;

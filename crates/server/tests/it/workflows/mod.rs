@@ -1,1 +1,6 @@
-
+mod activate;
+mod create;
+mod list;
+mod run;
+mod update;
+mod validate;
