@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(90);
 pub struct ServerFlags {
     /// Address of the server, such as http://127.0.0.1:3000 [env: LOOPFOUR_SERVER] [default: http:// and the setting
     /// `listen`]. The API key comes from LOOPFOUR_API_KEY
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub server: Option<String>,
 }
 
@@ -72,7 +72,9 @@ impl Client {
     /// # Errors
     /// The address is none.
     pub fn new(address: &str, key: SecretString) -> Result<Client, Failure> {
-        let wrong = || Failure::refused(format!("`{address}` is not a server's address such as http://127.0.0.1:3000"));
+        let wrong = || {
+            Failure::refused(format!("`{address}` is not a server's address such as http://127.0.0.1:3000"))
+        };
         let base = Url::parse(address).map_err(|_| wrong())?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong());

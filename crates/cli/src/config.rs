@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
+use loopfour_store::{BadSecret, Secret};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -14,7 +15,8 @@ use crate::failure::Failure;
 
 /// Where the settings file is looked for.
 const DEFAULT_FILE: &str = "loopfour.toml";
-const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
+/// Where a server listens that is not told.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
 const DEFAULT_DATA: &str = "loopfour-data";
 const NO_LIMITS: &str = "this version has no limits yet, only `off` can be said";
 
@@ -40,8 +42,6 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data directory.
     pub data: PathBuf,
-    /// The address under which others reach the server.
-    pub public_url: Option<String>,
     /// Whether actions go to the built-in sandbox.
     pub sandbox: bool,
     /// Stripe's address, where it is not the usual one.
@@ -49,7 +49,7 @@ pub struct Config {
     /// The Stripe key of the company `default`.
     pub stripe_api_key: Option<SecretString>,
     /// The first API key.
-    pub api_key: Option<SecretString>,
+    pub api_key: Option<Secret>,
 }
 
 /// The file, key by key.
@@ -81,6 +81,11 @@ impl fmt::Display for Origin {
 }
 
 impl Config {
+    /// The settings of a server of our own that reads neither environment nor file.
+    pub fn on(listen: SocketAddr, data: PathBuf) -> Config {
+        Config { listen, data, sandbox: false, stripe_api_base: None, stripe_api_key: None, api_key: None }
+    }
+
     /// Reads the settings from the flags, this process's environment and the file.
     ///
     /// # Errors
@@ -89,6 +94,14 @@ impl Config {
         let (name, file) = read_file(flags.config.as_deref())?;
         Layers { flags, environment, file, name }.settle()
     }
+}
+
+/// The address that `text` names, where `origin` is where it was written.
+///
+/// # Errors
+/// It is none.
+pub fn address(origin: &str, text: &str) -> Result<SocketAddr, Failure> {
+    parse((text.to_owned(), Origin(origin.to_owned())), socket_address)
 }
 
 /// An environment variable; an empty one counts as absent.
@@ -108,7 +121,9 @@ fn read_file(given: Option<&Path>) -> Result<(String, File), Failure> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => parse_file(&name, &text).map(|file| (name, file)),
-        Err(cause) if given.is_none() && cause.kind() == std::io::ErrorKind::NotFound => Ok((name, File::default())),
+        Err(cause) if given.is_none() && cause.kind() == std::io::ErrorKind::NotFound => {
+            Ok((name, File::default()))
+        }
         Err(cause) => Err(Failure::refused(format!("{name}: cannot be read: {cause}"))),
     }
 }
@@ -149,14 +164,19 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         let base = ("stripe.api_base", stripe.api_base);
         let api_base = self.pick(("", None), "LOOPFOUR_STRIPE_API_BASE", base)?;
 
+        // Nothing in this version hands the public address out; a wrong one is told all the same.
+        public_url.map(|value| parse(value, web_address)).transpose()?;
+
         Ok(Config {
-            listen: parse(listen.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin("listen".to_owned()))), address)?,
+            listen: parse(
+                listen.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin("listen".to_owned()))),
+                socket_address,
+            )?,
             data: parse(data.unwrap_or((DEFAULT_DATA.to_owned(), Origin("data".to_owned()))), directory)?,
-            public_url: public_url.map(|value| parse(value, web_address)).transpose()?,
             sandbox: self.sandbox()?,
             stripe_api_base: api_base.map(|value| parse(value, web_address)).transpose()?,
             stripe_api_key: (self.environment)("STRIPE_API_KEY")?.map(SecretString::from),
-            api_key: (self.environment)("LOOPFOUR_API_KEY")?.map(SecretString::from),
+            api_key: self.api_key()?,
         })
     }
 
@@ -175,6 +195,12 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         }
         let (name, value) = key;
         Ok(value.map(|value| (value, Origin(format!("{}: {name}", self.name)))))
+    }
+
+    /// The message never repeats what was given: it may be a secret that was put in the wrong place.
+    fn api_key(&self) -> Result<Option<Secret>, Failure> {
+        let key = (self.environment)("LOOPFOUR_API_KEY")?.map(|text| text.parse());
+        key.transpose().map_err(|wrong: BadSecret| Failure::refused(format!("LOOPFOUR_API_KEY: {wrong}")))
     }
 
     fn sandbox(&self) -> Result<bool, Failure> {
@@ -207,7 +233,7 @@ fn parse<T>(
     parser(&value).map_err(|wanted| Failure::refused(format!("{origin}: `{value}` is not {wanted}")))
 }
 
-fn address(value: &str) -> Result<SocketAddr, &'static str> {
+fn socket_address(value: &str) -> Result<SocketAddr, &'static str> {
     let found = value.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     found.ok_or("an address such as 127.0.0.1:3000")
 }
@@ -295,6 +321,11 @@ mod tests {
             &[("LOOPFOUR_PUBLIC_URL", "ftp://x")],
             "",
             "LOOPFOUR_PUBLIC_URL: `ftp://x` is not an http or https address",
+        );
+        refused(
+            &[("LOOPFOUR_API_KEY", "wfk_short")],
+            "",
+            "LOOPFOUR_API_KEY: an API key is `wfk_` and 32 letters or digits",
         );
         refused(&[], "data = ''", "loopfour.toml: data: `` is not a directory");
     }

@@ -7,8 +7,14 @@ mod client;
 mod commands;
 mod config;
 mod diagnostics;
+mod ending;
 mod failure;
+mod instance;
+mod local;
 mod print;
+mod progress;
+mod remote;
+mod signals;
 
 use std::process::ExitCode;
 

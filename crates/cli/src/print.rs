@@ -53,17 +53,7 @@ pub fn talk(line: &str) {
 
 /// Prints why a command ends: one line.
 pub fn failure(failure: &Failure) {
-    error(&failure.to_string());
-}
-
-/// Prints an error: one line.
-pub fn error(message: &str) {
-    talk(&format!("{}error{}: {}", style::RED, style::RESET, one_line(message)));
-}
-
-/// Prints a warning: one line.
-pub fn warning(message: &str) {
-    talk(&format!("{}warning{}: {}", style::YELLOW, style::RESET, one_line(message)));
+    talk(&format!("{}error{}: {}", style::RED, style::RESET, one_line(&failure.to_string())));
 }
 
 /// Text of others, fit for a line of a terminal: line breaks become spaces, other control characters are escaped.

@@ -70,7 +70,8 @@ impl Frames {
     fn next(&mut self) -> Option<LiveEvent> {
         let mut begin = 0;
         let found = loop {
-            let Some(length) = self.bytes[self.seen.max(begin)..].iter().position(|byte| *byte == b'\n') else {
+            let Some(length) = self.bytes[self.seen.max(begin)..].iter().position(|byte| *byte == b'\n')
+            else {
                 self.seen = self.bytes.len();
                 break None;
             };

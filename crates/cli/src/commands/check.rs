@@ -52,7 +52,7 @@ impl Check {
                 }
             }
         }
-        if !self.json {
+        if !self.json && count != Count::default() {
             let files = if self.files.len() == 1 { "" } else { "s" };
             print::talk(&format!("{} file{files} checked: {}", self.files.len(), count.describe()));
         }
@@ -89,7 +89,9 @@ pub fn read(file: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = match file {
         "-" => std::io::stdin().lock().take(MAX_DEFINITION + 1).read_to_end(&mut bytes),
-        path => std::fs::File::open(path).and_then(|file| file.take(MAX_DEFINITION + 1).read_to_end(&mut bytes)),
+        path => {
+            std::fs::File::open(path).and_then(|file| file.take(MAX_DEFINITION + 1).read_to_end(&mut bytes))
+        }
     };
     if read.map_err(unreadable)? as u64 > MAX_DEFINITION {
         return Err(Failure::refused(format!("{file}: is larger than 1 MiB, the most that a file may have")));

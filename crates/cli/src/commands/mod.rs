@@ -1,20 +1,38 @@
 //! The commands, one file each.
 
 mod check;
+mod demo;
+mod keys;
+mod run;
+mod runs;
+mod sandbox;
+mod serve;
 
 use crate::failure::Failure;
 
 /// What can be asked for.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    Demo(demo::Demo),
     Check(check::Check),
+    Run(run::Run),
+    Serve(serve::Serve),
+    Runs(runs::Runs),
+    Keys(keys::Keys),
+    Sandbox(sandbox::Sandbox),
 }
 
 impl Command {
     /// Does it, and gives the exit code.
     pub async fn carry_out(self) -> Result<u8, Failure> {
         match self {
+            Command::Demo(demo) => demo.carry_out().await,
             Command::Check(check) => check.carry_out(),
+            Command::Run(run) => run.carry_out().await,
+            Command::Serve(serve) => serve.carry_out().await,
+            Command::Runs(runs) => runs.carry_out().await,
+            Command::Keys(keys) => keys.carry_out().await,
+            Command::Sandbox(sandbox) => sandbox.carry_out().await,
         }
     }
 }

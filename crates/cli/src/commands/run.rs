@@ -1,0 +1,103 @@
+//! `loopfour run`: one run of a file, in this process or on a server.
+
+use std::path::PathBuf;
+
+use loopfour_lang::step::StepKind;
+use loopfour_lang::{Severity, Value, Workflow};
+
+use crate::client::ServerFlags;
+use crate::commands::check;
+use crate::config::{Config, Flags};
+use crate::diagnostics::{self, Count, Source};
+use crate::failure::Failure;
+use crate::{local, print, remote};
+
+/// Run a workflow file and wait for its end.
+///
+/// The run happens in this process; its journal and, with --sandbox, the offline Stripe's objects are kept in the data
+/// directory. With a server's address it happens there instead: the workflow is created, activated and run.
+///
+/// Each step is told on stderr as it happens; the run's output goes to stdout as JSON.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes:
+  0    completed
+  1    failed, cancelled or timed out
+  2    not started: a wrong file, input or setting, or a data directory that another process uses
+  3    waiting for a person
+  130  stopped by Ctrl-C; the next `loopfour serve` on the data directory goes on with the run
+
+Examples:
+  loopfour run invoice.json --sandbox --input '{\"email\": \"ada@example.com\", \"amount\": 9900}'
+  STRIPE_API_KEY=sk_test_... loopfour run invoice.json --input-file input.json
+  loopfour run invoice.json --server http://127.0.0.1:3000 --input '{}' | jq .id")]
+pub struct Run {
+    /// The workflow file; `-` reads stdin.
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// The run's input, as JSON [default: {}].
+    #[arg(long, value_name = "JSON", conflicts_with = "input_file")]
+    input: Option<String>,
+    /// A file that holds the run's input; `-` reads stdin.
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<String>,
+    /// Send actions to the built-in offline Stripe, never to Stripe [env: LOOPFOUR_SANDBOX].
+    #[arg(long, conflicts_with = "server")]
+    sandbox: bool,
+    /// The data directory [env: LOOPFOUR_DATA] [default: loopfour-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    data: Option<PathBuf>,
+    /// The settings file [default: loopfour.toml, if there is one].
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+impl Run {
+    /// Runs the file, and gives the exit code.
+    pub async fn carry_out(self) -> Result<u8, Failure> {
+        if self.file == "-" && self.input_file.as_deref() == Some("-") {
+            return Err(Failure::refused("stdin cannot be both the workflow and its input"));
+        }
+        let source = check::read(&self.file)?;
+        let workflow = self.checked(&source)?;
+        let input = self.given()?;
+        // Whoever names a data directory or the sandbox means this process, whatever the environment says.
+        let here = self.sandbox || self.data.is_some() || self.config.is_some();
+        if !here && self.server.named()?.is_some() {
+            let client = self.server.client()?;
+            return remote::run(&client, &source, &input, &workflow).await;
+        }
+        let flags = Flags { config: self.config, data: self.data, sandbox: self.sandbox, ..Flags::default() };
+        let config = Config::load(flags)?;
+        let acts = workflow.steps.iter().any(|step| matches!(step.kind, StepKind::Action(_)));
+        if acts && !config.sandbox && config.stripe_api_key.is_none() {
+            return Err(Failure::refused("there is no Stripe to call")
+                .hint("`--sandbox` calls the built-in offline one, a key in STRIPE_API_KEY the real one"));
+        }
+        local::run(config, &source, workflow, input).await
+    }
+
+    /// The workflow, unless it has errors; what the checker found is told, but for infos.
+    fn checked(&self, text: &str) -> Result<Workflow, Failure> {
+        let mut checked = check::check(text);
+        checked.diagnostics.retain(|diagnostic| diagnostic.severity > Severity::Info);
+        let mut count = Count::default();
+        count.add(&checked.diagnostics);
+        for diagnostic in &checked.diagnostics {
+            print::talk(&format!("{}\n", diagnostics::draw(Source { file: &self.file, text }, diagnostic)));
+        }
+        checked.workflow.ok_or_else(|| Failure::refused(format!("{}: {}", self.file, count.describe())))
+    }
+
+    fn given(&self) -> Result<Value, Failure> {
+        let (origin, text) = match (&self.input, &self.input_file) {
+            (Some(text), _) => ("--input", text.clone()),
+            (None, Some(file)) => (file.as_str(), check::read(file)?),
+            (None, None) => return Ok(Value::Object(Default::default())),
+        };
+        loopfour_lang::json::parse(text.as_bytes())
+            .map_err(|wrong| Failure::refused(format!("{origin}: {wrong}")))
+    }
+}

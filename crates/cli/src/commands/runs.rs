@@ -1,0 +1,193 @@
+//! `loopfour runs`: look at the runs of a server.
+
+use clap::Subcommand;
+use loopfour_engine::{RunId, RunStatus, WorkflowId};
+use serde_json::Value;
+
+use crate::client::{Client, ServerFlags};
+use crate::failure::{DONE, Failure};
+use crate::print::{self, Reader, one_line, style};
+use crate::progress::{self, Mark, Progress, describe_error, describe_output};
+use crate::remote;
+
+/// Look at the runs of a server.
+#[derive(clap::Args)]
+pub struct Runs {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(List),
+    Show(Show),
+    Tail(Tail),
+}
+
+/// List runs, the newest first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour runs list --status failed
+  loopfour runs list --limit 100 --json | jq -r .id")]
+struct List {
+    /// Only runs with this status: pending, running, waiting, completed, failed, cancelled or timeout.
+    #[arg(long)]
+    #[arg(long, value_parser = status)]
+    status: Option<RunStatus>,
+    /// Only runs of this workflow (wf_…).
+    #[arg(long, value_name = "ID")]
+    workflow: Option<WorkflowId>,
+    /// At most so many, 1 to 100.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+    /// Print each run as one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show a run: how it stands, what it was given, each step, what it gave.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour runs show run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
+  loopfour runs show run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968 --json | jq .output")]
+struct Show {
+    /// The run's id (run_…).
+    #[arg(value_name = "ID")]
+    id: RunId,
+    /// Print the run as the API answers it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Follow a run, step by step, from its beginning to its end.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting for a person.
+
+Example:
+  loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968")]
+struct Tail {
+    /// The run's id (run_…).
+    #[arg(value_name = "ID")]
+    id: RunId,
+}
+
+impl Runs {
+    /// Does what was asked for.
+    pub async fn carry_out(self) -> Result<u8, Failure> {
+        let client = self.server.client()?;
+        match self.command {
+            Command::List(list) => list.carry_out(&client).await,
+            Command::Show(show) => show.carry_out(&client).await,
+            Command::Tail(tail) => tail.carry_out(&client).await,
+        }
+    }
+}
+
+impl List {
+    async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        let mut path = format!("/api/v1/runs?limit={}", self.limit);
+        if let Some(status) = self.status {
+            path.push_str(&format!("&status={}", status.name()));
+        }
+        if let Some(workflow) = self.workflow {
+            path.push_str(&format!("&workflowId={workflow}"));
+        }
+        let runs = client.get(&path).await?;
+        for run in runs.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let line = if self.json { run.to_string() } else { summary(run) };
+            if print::out(&line)? == Reader::Gone {
+                break;
+            }
+        }
+        Ok(DONE)
+    }
+}
+
+impl Show {
+    async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        let run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
+        print::out(&if self.json { format!("{run:#}") } else { describe(&run) })?;
+        Ok(DONE)
+    }
+}
+
+fn status(name: &str) -> Result<RunStatus, String> {
+    let known = RunStatus::ALL.into_iter().find(|status| status.name() == name);
+    known.ok_or_else(|| format!("use one of {}", RunStatus::ALL.map(RunStatus::name).join(", ")))
+}
+
+impl Tail {
+    async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        let run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
+        let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut progress = Progress::new(steps.iter().filter_map(|step| step["stepId"].as_str()));
+        let ending = remote::follow(client, &self.id.to_string(), &mut progress, print::out).await?;
+        print::out(&ending.line())?;
+        Ok(ending.exit())
+    }
+}
+
+/// A run in one line.
+fn summary(run: &Value) -> String {
+    let text = |key: &str| one_line(run[key].as_str().unwrap_or_default()).into_owned();
+    let took = run["durationMs"].as_i64().map(progress::duration).unwrap_or_default();
+    format!(
+        "{}  {}{:<9}{}  {}  {took}",
+        text("id"),
+        colour(&text("status")),
+        text("status"),
+        style::RESET,
+        text("createdAt")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+fn colour(status: &str) -> &'static str {
+    match status {
+        "completed" => style::GREEN,
+        "failed" | "timeout" => style::RED,
+        "waiting" => style::YELLOW,
+        _ => "",
+    }
+}
+
+/// A run as people read it.
+fn describe(run: &Value) -> String {
+    let text = |key: &str| one_line(run[key].as_str().unwrap_or_default()).into_owned();
+    let mut lines = vec![summary(run)];
+    lines.push(format!(
+        "workflow {}, version {}, started by {}",
+        text("workflowId"),
+        run["workflowVersion"],
+        text("triggerType")
+    ));
+    lines.push(format!("input {:#}", run["input"]));
+    lines.push("steps".to_owned());
+    let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let progress = Progress::new(steps.iter().filter_map(|step| step["stepId"].as_str()));
+    for step in steps {
+        let mark = Mark::of(step["status"].as_str().unwrap_or_default());
+        let id = step["stepId"].as_str().unwrap_or_default();
+        lines.push(progress.line(mark, id, &describe_output(&step["output"]), step["durationMs"].as_i64()));
+        if step["error"].is_object() {
+            lines.push(progress.error(&step["error"]));
+        }
+    }
+    if run["waiting"].is_object() {
+        lines.push(format!("waits: {}", one_line(run["waiting"]["reason"].as_str().unwrap_or_default())));
+    }
+    if !run["output"].is_null() {
+        lines.push(format!("output {:#}", run["output"]));
+    }
+    if run["error"].is_object() {
+        lines.push("error".to_owned());
+        lines.push(describe_error(&run["error"], "  "));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,73 @@
+//! `loopfour serve`: the server.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, Flags};
+use crate::failure::{DONE, Failure};
+use crate::instance::{self, Instance};
+use crate::print;
+use crate::signals::Signals;
+
+/// Start the server: the API, and whatever runs are under way.
+///
+/// Prints one line with its address on stdout once it takes requests; logs go to stderr (RUST_LOG sets how much). On
+/// SIGTERM or Ctrl-C it takes no new work, waits for the calls under way and ends; runs go on at the next start.
+///
+/// Settings come from flag, environment, file and default, in this order:
+///
+///   setting          environment                default
+///   listen           LOOPFOUR_LISTEN            127.0.0.1:3000
+///   data             LOOPFOUR_DATA              loopfour-data
+///   public_url       LOOPFOUR_PUBLIC_URL
+///   sandbox          LOOPFOUR_SANDBOX           off
+///   stripe.api_base  LOOPFOUR_STRIPE_API_BASE   https://api.stripe.com
+///                    STRIPE_API_KEY             the Stripe key
+///                    LOOPFOUR_API_KEY           the first API key: `wfk_` and 32 letters or digits; without it, the
+///                                               first start makes one and prints it once
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+#[command(after_help = "\
+Exit codes: 0 stopped by a signal, 2 not started (one line on stderr says why).
+
+Examples:
+  loopfour serve --sandbox
+  STRIPE_API_KEY=sk_test_... loopfour serve --data /var/lib/loopfour
+  loopfour serve --config /etc/loopfour.toml")]
+pub struct Serve {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address under which others reach this server.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Send actions to the built-in offline Stripe, never to Stripe.
+    #[arg(long)]
+    sandbox: bool,
+    /// The settings file [default: loopfour.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Serves until it is asked to stop.
+    pub async fn carry_out(self) -> Result<u8, Failure> {
+        let Serve { listen, data, public_url, sandbox, config } = self;
+        let config = Config::load(Flags { config, listen, data, public_url, sandbox })?;
+        instance::log("info");
+        let signals = Signals::new()?;
+        let instance = Instance::start(&config).await?;
+        if let Some(sandbox) = &instance.sandbox {
+            print::talk(&format!("offline Stripe on {}", sandbox.address));
+        }
+        if let Some(key) = &instance.key {
+            print::talk(&format!("API key, shown only now: {}", key.reveal()));
+        }
+        print::out(&format!("listening on http://{}", instance.address))?;
+        signals.stop().await;
+        instance.stop().await;
+        Ok(DONE)
+    }
+}

@@ -1,0 +1,77 @@
+//! How `run` and its like end: what is said of the run, its output on stdout, the exit code.
+
+use serde_json::Value;
+
+use crate::failure::{DONE, FAILED, Failure, WAITING};
+use crate::print::{self, one_line, style};
+use crate::progress::{self, describe_error};
+
+/// A run that has ended or waits.
+#[derive(Debug)]
+pub struct Ending {
+    /// Its id.
+    pub run: String,
+    /// As the API says it.
+    pub status: String,
+    /// Milliseconds, once it is over.
+    pub took: Option<i64>,
+    /// What it gave.
+    pub output: Value,
+    /// Why it failed; null where it did not.
+    pub error: Value,
+    /// What it waits for.
+    pub reason: Option<String>,
+}
+
+impl Ending {
+    /// From a run as the API answers it.
+    pub fn of(run: &Value) -> Ending {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Ending {
+            run: text(&run["id"]).unwrap_or_default(),
+            status: text(&run["status"]).unwrap_or_default(),
+            took: run["durationMs"].as_i64(),
+            output: run["output"].clone(),
+            error: run["error"].clone(),
+            reason: text(&run["waiting"]["reason"]),
+        }
+    }
+
+    /// The exit code that says the same.
+    pub fn exit(&self) -> u8 {
+        match self.status.as_str() {
+            "completed" => DONE,
+            "waiting" => WAITING,
+            _ => FAILED,
+        }
+    }
+
+    /// The run's end in one line.
+    pub fn line(&self) -> String {
+        let colour = match self.exit() {
+            DONE => style::GREEN,
+            WAITING => style::YELLOW,
+            _ => style::RED,
+        };
+        let what = match &self.reason {
+            Some(reason) => format!("waits: {}", one_line(reason)),
+            None => one_line(&self.status).into_owned(),
+        };
+        let took = self.took.map(|took| format!(" in {}", progress::duration(took))).unwrap_or_default();
+        format!("{colour}{what}{}{took}", style::RESET)
+    }
+
+    /// Tells the end on stderr and the output on stdout, and gives the exit code.
+    ///
+    /// # Errors
+    /// Stdout takes nothing.
+    pub fn tell(&self) -> Result<u8, Failure> {
+        print::talk(&self.line());
+        if self.exit() == DONE {
+            print::out(&format!("{:#}", self.output))?;
+        } else if self.error.is_object() {
+            print::talk(&describe_error(&self.error, "  "));
+        }
+        Ok(self.exit())
+    }
+}

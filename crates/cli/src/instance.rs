@@ -1,0 +1,230 @@
+//! One LoopFour in this process: the database, the providers, whoever runs workflows, the API, and the sandbox if it is
+//! wanted. Everything concrete is put together here and nowhere else.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loopfour_connect::{Connect, stripe};
+use loopfour_engine::definitions::Definitions;
+use loopfour_engine::ports::Clock as _;
+use loopfour_host::{Host, SystemClock};
+use loopfour_sandbox::Sandbox;
+use loopfour_server::App;
+use loopfour_store::{NewKey, Scope, Secret, StorageError, Store};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// How long calls under way may take to be answered when the server stops; less than what Docker waits before it kills.
+/// A call that takes longer is sent again, under its key, at the next start.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// A server that takes requests.
+pub struct Instance {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The API key that a first start made.
+    pub key: Option<Secret>,
+    /// The sandbox inside it.
+    pub sandbox: Option<Embedded>,
+    store: Store,
+    host: Host<Store, Connect, SystemClock>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Instance {
+    /// Opens the data directory, listens, and begins to recover runs.
+    ///
+    /// # Errors
+    /// Anything that makes a start impossible; nothing runs then.
+    pub async fn start(config: &Config) -> Result<Instance, Failure> {
+        let store = open(&config.data)?;
+        let listener = listen(config.listen).await?;
+        let address = bound(&listener)?;
+        if !address.ip().is_loopback() {
+            warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
+        }
+        let sandbox = if config.sandbox { Some(Embedded::start(&config.data).await?) } else { None };
+        let connect = connect(config, sandbox.as_ref())?;
+        let key = first_key(&store, config).await?;
+
+        let definitions = Arc::new(Definitions::default());
+        let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions));
+        let app = App::new(store.clone(), Arc::new(host.clone()), definitions, Arc::new(SystemClock));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async {
+            // An instance that was dropped is to stop as well.
+            let _ = stopped.await;
+        };
+        let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
+        tokio::spawn({
+            let host = host.clone();
+            async move {
+                if let Err(cause) = host.recover().await {
+                    error!(%cause, "unfinished runs cannot be read");
+                }
+            }
+        });
+        Ok(Instance { address, key, sandbox, store, host, stop, serving })
+    }
+
+    /// Makes a key with all scopes for the company `default`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn new_key(&self, name: &str) -> Result<Secret, Failure> {
+        let made =
+            self.store.create_key(self.store.default_company(), all_scopes(name), SystemClock.now()).await;
+        made.map(|(_, secret)| secret).map_err(storage)
+    }
+
+    /// Takes no new work, waits for requests and calls under way, and closes everything.
+    pub async fn stop(self) {
+        info!("stopping");
+        // The server may have ended by itself; then nobody listens any more.
+        let _ = self.stop.send(());
+        let (in_time, served) = tokio::join!(self.host.stop(GRACE), self.serving);
+        if !in_time {
+            warn!("calls are still under way; they are sent again under their keys at the next start");
+        }
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => error!(%cause, "the server ended badly"),
+            Err(cause) => error!(%cause, "the server met a defect"),
+        }
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
+    }
+}
+
+/// The sandbox inside this process, on a loopback port of its own.
+pub struct Embedded {
+    /// `http://` and where it listens.
+    pub address: String,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<(), loopfour_sandbox::Error>>,
+}
+
+impl Embedded {
+    /// Starts it, with its objects in `sandbox` under the data directory.
+    ///
+    /// # Errors
+    /// Its file or a port cannot be used.
+    pub async fn start(data: &Path) -> Result<Embedded, Failure> {
+        let config = loopfour_sandbox::Config { data: Some(data.join("sandbox")), ..Default::default() };
+        let sandbox = Sandbox::open(config).map_err(|cause| Failure::refused(cause.to_string()))?;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let address = format!("http://{}", bound(&listener)?);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(sandbox.serve(listener, async {
+            let _ = stopped.await;
+        }));
+        Ok(Embedded { address, stop, serving })
+    }
+
+    /// Stops it; returns once its file is closed.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        match self.serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => error!(%cause, "the offline Stripe ended badly"),
+            Err(cause) => error!(%cause, "the offline Stripe met a defect"),
+        }
+    }
+}
+
+/// Opens a data directory.
+///
+/// # Errors
+/// It cannot be used, or another process uses it.
+pub fn open(data: &Path) -> Result<Store, Failure> {
+    Store::open(data, SystemClock.now()).map_err(|cause| Failure::refused(cause.to_string()))
+}
+
+/// The key that a first start makes, where none is given. At a later start the given one must be known.
+async fn first_key(store: &Store, config: &Config) -> Result<Option<Secret>, Failure> {
+    let (company, now) = (store.default_company(), SystemClock.now());
+    let is_first = !store.has_keys().await.map_err(storage)?;
+    match &config.api_key {
+        None if is_first => {
+            let made = store.create_key(company, all_scopes("first"), now).await;
+            made.map(|(_, secret)| Some(secret)).map_err(storage)
+        }
+        None => Ok(None),
+        Some(key) if is_first => {
+            let inserted = store.insert_key(company, all_scopes("first"), key, now).await;
+            inserted.map(|_| None).map_err(|cause| Failure::refused(cause.to_string()))
+        }
+        Some(key) => match store.authenticate(key.reveal(), now).await.map_err(storage)? {
+            Some(_) => Ok(None),
+            None => {
+                let data = config.data.display();
+                Err(Failure::refused(format!(
+                    "LOOPFOUR_API_KEY: is not a valid key of the data directory `{data}`"
+                ))
+                .hint("unset it, or set one that was made there"))
+            }
+        },
+    }
+}
+
+fn all_scopes(name: &str) -> NewKey {
+    NewKey { name: name.to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None }
+}
+
+fn storage(cause: StorageError) -> Failure {
+    Failure::refused(format!("the database failed: {cause}"))
+}
+
+/// The providers as configured; all calls go to the sandbox where there is one.
+///
+/// # Errors
+/// A key or address cannot be used.
+pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
+    let usual = config.stripe_api_base.clone().unwrap_or_else(|| stripe::API_BASE.to_owned());
+    let stripe = stripe::Config {
+        api_key: config.stripe_api_key.clone(),
+        api_base: sandbox.map_or(usual, |sandbox| sandbox.address.clone()),
+        sandbox: sandbox.is_some(),
+    };
+    Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// It is taken, or not ours.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| Failure::refused(format!("listen: cannot listen on {address}: {cause}")))
+}
+
+/// Where a listener listens, its port known.
+///
+/// # Errors
+/// The system does not say.
+pub fn bound(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|cause| Failure::refused(format!("listen: {cause}")))
+}
+
+/// Logs to stderr; RUST_LOG sets how much, `usual` is said without it.
+pub fn log(usual: &str) {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

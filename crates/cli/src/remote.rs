@@ -1,0 +1,91 @@
+//! A run on a server: created, activated, started and followed over the API.
+
+use loopfour_lang::{Value as Input, Workflow};
+use serde_json::{Value, json};
+
+use crate::client::{Client, LiveEvent};
+use crate::ending::Ending;
+use crate::failure::Failure;
+use crate::print::{self, Reader};
+use crate::progress::{Happening, Progress, What};
+
+/// Runs a workflow's text on a server, and gives the exit code.
+///
+/// # Errors
+/// The server cannot be reached or refuses.
+pub async fn run(client: &Client, source: &str, input: &Input, workflow: &Workflow) -> Result<u8, Failure> {
+    let id = begin(client, source, input).await.map_err(Failure::not_begun)?;
+    print::talk(&format!("{} {id}", print::one_line(&workflow.name)));
+    let mut progress = Progress::new(workflow.steps.iter().map(|step| step.id.as_str()));
+    let talk = |line: &str| {
+        print::talk(line);
+        Ok(Reader::There)
+    };
+    follow(client, &id, &mut progress, talk).await?.tell()
+}
+
+async fn begin(client: &Client, source: &str, input: &Input) -> Result<String, Failure> {
+    let workflow = client.post("/api/v1/workflows", source.to_owned()).await?;
+    let id = text(&workflow, "id");
+    client.post(&format!("/api/v1/workflows/{id}/activate"), String::new()).await?;
+    let body = json!({ "input": input }).to_string();
+    let run = client.post(&format!("/api/v1/workflows/{id}/run"), body).await?;
+    Ok(text(&run, "runId"))
+}
+
+/// Tells each step of a run as it happens, until the run has ended or waits.
+///
+/// # Errors
+/// The server cannot be reached any more.
+pub async fn follow(
+    client: &Client,
+    run: &str,
+    progress: &mut Progress,
+    tell: impl Fn(&str) -> Result<Reader, Failure>,
+) -> Result<Ending, Failure> {
+    let path = format!("/api/v1/runs/{run}");
+    let mut events = client.live(&format!("{path}/events")).await?;
+    loop {
+        let event = events.next().await?;
+        let happening = event.as_ref().and_then(happening);
+        let line = happening.as_ref().and_then(|happening| progress.tell(happening));
+        let reader = line.map_or(Ok(Reader::There), |line| tell(&line))?;
+        let waits =
+            event.as_ref().is_some_and(|event| matches!(event.kind.as_str(), "call.held" | "run.parked"));
+        if event.is_some() && !waits && reader == Reader::There {
+            continue;
+        }
+        // What the record says counts: a wait that was told may be long over.
+        let ending = Ending::of(&client.get(&path).await?);
+        match (ending.status.as_str(), event) {
+            ("pending" | "running", Some(_)) if reader == Reader::There => {}
+            ("pending" | "running", None) if reader == Reader::There => {
+                return Err(Failure::failed(format!("the server stopped while {run} was under way"))
+                    .hint(format!("`loopfour runs tail {run}` follows it once the server is back")));
+            }
+            _ => return Ok(ending),
+        }
+    }
+}
+
+fn happening(event: &LiveEvent) -> Option<Happening> {
+    let data: Value = serde_json::from_str(&event.data).ok()?;
+    let what = match event.kind.as_str() {
+        "call.intended" | "call.resumed" => What::Begun,
+        "condition.decided" => What::Decided { branch: text(&data, "branch") },
+        "step.succeeded" => What::Succeeded { output: data["output"].clone() },
+        "step.skipped" => What::Skipped,
+        "step.failed" => {
+            What::Failed { error: data["error"].clone(), goes_on: data.get("fallback").is_some() }
+        }
+        "call.held" => What::Waits { reason: text(&data, "reason"), error: data["error"].clone() },
+        // The run's own beginning and end are told from its record.
+        _ => return None,
+    };
+    let at = data["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    Some(Happening { at: at.map_or(0, jiff::Timestamp::as_millisecond), step: text(&data, "stepId"), what })
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,14 @@
+//! The binary as people use it: a command line in; exit code, stdout and stderr out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod check;
+mod client;
+mod crash;
+mod demo;
+mod process;
+mod run;
+mod start;
+
+/// The source document's example.
+const EXAMPLE: &str = include_str!("../../../../docs/examples/create-and-send-invoice.json");

@@ -1,0 +1,164 @@
+//! `loopfour run`, in this process and on a server.
+
+use serde_json::{Value, json};
+
+use crate::EXAMPLE;
+use crate::process::{Ended, KEY, Place, Server, ended, fed};
+
+const INPUT: &str =
+    r#"{"email": "ada@example.com", "name": "Ada", "amount": 9900, "description": "Consulting"}"#;
+
+fn example() -> Place {
+    Place::new().with("example.json", EXAMPLE)
+}
+
+/// The steps as stderr tells them: sign and id.
+fn steps(ended: &Ended) -> Vec<String> {
+    let step = |line: &str| {
+        let mut words = line.split_whitespace();
+        let sign = words.next().filter(|sign| ["✓", "–", "✗", "…"].contains(sign))?;
+        Some(format!("{sign} {}", words.next()?))
+    };
+    ended.stderr.lines().filter_map(step).collect()
+}
+
+/// Runs the example for a customer who is new and then for one who is known.
+#[track_caller]
+fn check_both_branches(run: impl Fn() -> Ended) {
+    let first = run();
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let all = |create: &str| {
+        let create = format!("{create} create-customer");
+        [
+            "✓ get-or-create-customer",
+            "✓ check-customer",
+            &create,
+            "✓ create-invoice",
+            "✓ add-line-item",
+            "✓ finalize",
+            "✓ send",
+        ]
+        .map(str::to_owned)
+    };
+    assert_eq!(steps(&first), all("✓"));
+    let invoice: Value = serde_json::from_str(&first.stdout).unwrap();
+    assert_eq!((&invoice["status"], &invoice["amount_due"]), (&json!("open"), &json!(9900)));
+
+    let second = run();
+    assert_eq!((second.code, steps(&second)), (Some(0), all("–").to_vec()), "{second:?}");
+    let again: Value = serde_json::from_str(&second.stdout).unwrap();
+    assert_ne!(invoice["id"], again["id"]);
+    assert_eq!(invoice["customer"], again["customer"]);
+}
+
+#[test]
+fn the_example_runs_in_both_branches_in_this_process() {
+    let place = example();
+    check_both_branches(|| place.run(&["run", "example.json", "--sandbox", "--input", INPUT]));
+    assert!(place.path().join("loopfour-data/sandbox").is_dir(), "the offline Stripe's objects are kept");
+}
+
+#[test]
+fn the_example_runs_in_both_branches_on_a_server() {
+    let (place, elsewhere) = (example(), Place::new());
+    let server = Server::serve(&elsewhere, &["--sandbox"]);
+    let address = format!("http://{}", server.address);
+    check_both_branches(|| {
+        let mut command = place.command(&["run", "example.json", "--server", &address, "--input", INPUT]);
+        command.env("LOOPFOUR_API_KEY", KEY);
+        ended(command)
+    });
+    assert!(!place.path().join("loopfour-data").exists(), "nothing happens here");
+}
+
+#[test]
+fn the_environment_can_name_the_server_and_flags_of_this_process_beat_it() {
+    let (place, elsewhere) = (example(), Place::new());
+    let server = Server::serve(&elsewhere, &["--sandbox"]);
+    let run = |arguments: &[&str]| {
+        let mut command = place.command(&[&["run", "example.json", "--input", INPUT], arguments].concat());
+        command.env("LOOPFOUR_API_KEY", KEY).env("LOOPFOUR_SERVER", format!("http://{}", server.address));
+        ended(command)
+    };
+    assert_eq!(run(&[]).code, Some(0));
+    assert!(!place.path().join("loopfour-data").exists());
+    assert_eq!(run(&["--sandbox"]).code, Some(0));
+    assert!(place.path().join("loopfour-data").exists());
+}
+
+#[test]
+fn input_comes_from_the_line_a_file_or_stdin() {
+    let place = example().with("input.json", INPUT);
+    let run = ["run", "example.json", "--sandbox"];
+    assert_eq!(place.run(&[&run[..], &["--input-file", "input.json"]].concat()).code, Some(0));
+    let command = place.command(&[&run[..], &["--input-file", "-"]].concat());
+    assert_eq!(fed(command, INPUT).code, Some(0));
+    let command = place.command(&["run", "-", "--sandbox", "--input", INPUT]);
+    assert_eq!(fed(command, EXAMPLE).code, Some(0));
+}
+
+#[test]
+fn a_run_that_fails_says_why_and_what_to_do() {
+    let place = example();
+    let ended = place.run(&["run", "example.json", "--sandbox", "--input", "{}"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert_eq!(steps(&ended), ["✗ get-or-create-customer"]);
+    assert!(ended.stderr.contains("EMPTY_PARAMETER") && ended.stderr.contains("hint: "), "{}", ended.stderr);
+    let amount = INPUT.replace("9900", "99.5");
+    let ended = place.run(&["run", "example.json", "--sandbox", "--input", &amount]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("INVALID_PARAMETER"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_cannot_be_started_is_refused() {
+    let place = example().with("bad.json", EXAMPLE.replace("stripe.sendInvoice", "stripe.sendInvoce"));
+    let check = |arguments: &[&str], last: &str| {
+        let ended = place.run(&[&["run"], arguments].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert_eq!(ended.stderr.lines().last(), Some(last));
+    };
+    check(&["bad.json", "--sandbox"], "error: bad.json: 1 error");
+    check(&["none.json"], "error: none.json: cannot be read: No such file or directory (os error 2)");
+    check(
+        &["example.json"],
+        "error: there is no Stripe to call (hint: `--sandbox` calls the built-in offline one, a key in STRIPE_API_KEY \
+         the real one)",
+    );
+    let ended = place.run(&["run", "example.json", "--sandbox", "--input", "{\"a\": 1, \"a\": 2}"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.starts_with("error: --input: "), "{}", ended.stderr);
+    assert!(!place.path().join("loopfour-data").exists(), "a refused run leaves nothing behind");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_named() {
+    let place = example();
+    let mut command = place.command(&["run", "example.json", "--server", "http://127.0.0.1:9"]);
+    command.env("LOOPFOUR_API_KEY", KEY);
+    let ended = ended(command);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1));
+    assert!(ended.stderr.starts_with("error: no answer from http://127.0.0.1:9: "), "{}", ended.stderr);
+}
+
+#[test]
+fn a_write_without_an_answer_waits_and_its_run_goes_on_at_the_next_start() {
+    let (place, elsewhere) = (example(), Place::new());
+    let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
+    let fault = json!({"kind": "cut_after_write", "match": {"path": "/v1/invoices", "method": "POST"}});
+    assert_eq!(sandbox.call("POST", "/_sandbox/faults", &fault.to_string()).0, 200);
+    let outside = |mut command: std::process::Command| {
+        command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
+        command.env("STRIPE_API_KEY", "sk_test_abc").env("LOOPFOUR_API_KEY", KEY);
+        command
+    };
+    let ended = ended(outside(place.command(&["run", "example.json", "--input", INPUT])));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
+    assert!(ended.stderr.contains("waits: outcome_unknown"), "{}", ended.stderr);
+
+    let server = Server::start(outside(place.command(&["serve", "--listen", "127.0.0.1:0"])));
+    let run = server.await_end();
+    assert_eq!(run["status"], "completed");
+    let invoices = sandbox.call("GET", "/_sandbox/objects?type=invoice", "").1;
+    assert_eq!(invoices["objects"].as_array().unwrap().len(), 1);
+}
