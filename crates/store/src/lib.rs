@@ -102,8 +102,8 @@ impl Store {
         self.0.memory.watchers.watch(run)
     }
 
-    /// Makes a change in the writer. The outer result of `change` is the database's, the inner one the caller's; either
-    /// error takes the whole change back. `committed` runs after the commit and before anybody hears of it.
+    /// Makes a change in the writer. The outer result of `change` is the database's, the inner one the caller's; at
+    /// either error it stops and is taken back whole. `committed` runs after the commit and before anybody hears of it.
     async fn write<T, E>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,

@@ -36,7 +36,8 @@ CREATE TABLE workflows (
 
 CREATE INDEX workflows_by_status ON workflows (company, status, created_at, id);
 
--- Rows are never changed: runs keep the version that they began with.
+-- Rows are never changed: runs keep the version that they began with. The company is in the key so that a run cannot name
+-- another company's workflow.
 CREATE TABLE workflow_versions (
     workflow       BLOB    NOT NULL REFERENCES workflows (id),
     version        INTEGER NOT NULL,
@@ -44,14 +45,14 @@ CREATE TABLE workflow_versions (
     source         TEXT    NOT NULL,
     change_summary TEXT,
     created_at     INTEGER NOT NULL,
-    PRIMARY KEY (workflow, version)
+    PRIMARY KEY (workflow, version, company)
 ) STRICT;
 
 -- How each run stands, made from its journal in the same commit. What it was given and what it gave stands only in
 -- the journal: in entry 1, in entry `output_at`, and the error in the last entry.
 CREATE TABLE runs (
     id              BLOB    NOT NULL PRIMARY KEY,
-    company         BLOB    NOT NULL REFERENCES companies (id),
+    company         BLOB    NOT NULL,
     workflow        BLOB    NOT NULL,
     version         INTEGER NOT NULL,
     status          TEXT    NOT NULL,
@@ -63,7 +64,7 @@ CREATE TABLE runs (
     completed_at    INTEGER,
     length          INTEGER NOT NULL,
     output_at       INTEGER,
-    FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version)
+    FOREIGN KEY (workflow, version, company) REFERENCES workflow_versions (workflow, version, company)
 ) STRICT, WITHOUT ROWID;
 
 -- Lists without a status merge one look-up per status, so two indexes serve four kinds of lists.

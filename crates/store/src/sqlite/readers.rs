@@ -16,13 +16,13 @@ const CONNECTIONS: usize = 8;
 pub(crate) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Connections are made when they are first needed.
     pub(crate) fn new(path: PathBuf) -> Readers {
-        Readers { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(CONNECTIONS) }
+        Readers { path, idle: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
     /// Runs a query.
@@ -30,13 +30,15 @@ impl Readers {
         self: Arc<Readers>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let _permit = self.permits.acquire().await.map_err(|_| StorageError::no_answer())?;
-        let readers = Arc::clone(&self);
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StorageError::no_answer())?;
         let task = tokio::task::spawn_blocking(move || -> Result<T, StorageError> {
-            let idle = readers.idle().pop();
-            let db = idle.map_or_else(|| readers.connect(), Ok)?;
+            // Held here and not by the caller, who may give up while the query still runs.
+            let _permit = permit;
+            let idle = self.idle().pop();
+            let db = idle.map_or_else(|| self.connect(), Ok)?;
             let answer = query(&db);
-            readers.idle().push(db);
+            self.idle().push(db);
             Ok(answer?)
         });
         task.await.map_err(|_| StorageError::no_answer())?

@@ -50,7 +50,7 @@ impl Writer {
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Makes a change; see [`crate::Store`].
+    /// Makes a change, which must stop at its first error; see `Store::write`.
     pub(crate) async fn write<T, E>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
@@ -180,4 +180,78 @@ fn apart(db: &Connection, request: Request, answers: &mut Vec<Answer>) -> Result
 fn execute(db: &Connection, statement: &str) -> Result<(), StorageError> {
     db.prepare_cached(statement)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Who was told, and whether of success.
+    type Told = Arc<Mutex<Vec<(&'static str, bool)>>>;
+
+    /// Commits a batch of requests, each a name and the SQL that it runs; `panic` stands for a defect.
+    #[track_caller]
+    fn check(batch: &[(&'static str, &'static str)], told: &[(&str, bool)], stored: &[i64]) {
+        let db = Connection::open_in_memory().unwrap();
+        let schema = "PRAGMA foreign_keys = ON; CREATE TABLE parents (n INTEGER PRIMARY KEY);
+                      CREATE TABLE numbers (n INTEGER PRIMARY KEY, parent REFERENCES parents DEFERRABLE INITIALLY DEFERRED);";
+        db.execute_batch(schema).unwrap();
+        let answers = Told::default();
+        let mut requests = batch.iter().map(|(name, sql)| named(name, sql, Arc::clone(&answers))).collect();
+        commit(&db, &mut requests);
+        assert_eq!(*answers.lock().unwrap(), told);
+        let mut statement = db.prepare("SELECT n FROM numbers ORDER BY n").unwrap();
+        let numbers: Vec<i64> =
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(numbers, stored);
+        assert!(db.is_autocommit(), "no transaction is left open");
+    }
+
+    fn named(name: &'static str, sql: &'static str, told: Told) -> Request {
+        let change = move |db: &Connection| {
+            assert_ne!(sql, "panic");
+            db.execute_batch(sql).map(Ok::<(), StorageError>)
+        };
+        request(change, move |result| told.lock().unwrap().push((name, result.is_ok())))
+    }
+
+    #[test]
+    fn a_request_that_fails_takes_back_its_own_changes_only() {
+        let batch = [
+            ("a", "INSERT INTO numbers VALUES (1, NULL)"),
+            ("b", "INSERT INTO numbers VALUES (2, NULL); INSERT INTO numbers VALUES (1, NULL)"),
+            ("c", "INSERT INTO numbers VALUES (3, NULL)"),
+        ];
+        check(&batch, &[("a", true), ("b", false), ("c", true)], &[1, 3]);
+    }
+
+    #[test]
+    fn a_defect_in_a_request_harms_no_other() {
+        let batch = [
+            ("a", "INSERT INTO numbers VALUES (1, NULL)"),
+            ("b", "panic"),
+            ("c", "INSERT INTO numbers VALUES (3, NULL)"),
+        ];
+        check(&batch, &[("a", true), ("c", true)], &[1, 3]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_is_told_to_all_and_stores_nothing() {
+        let batch =
+            [("a", "INSERT INTO numbers VALUES (1, NULL)"), ("b", "INSERT INTO numbers VALUES (2, 7)")];
+        check(&batch, &[("a", false), ("b", false)], &[]);
+    }
+
+    #[test]
+    fn after_a_lost_transaction_nothing_is_written_outside_of_one() {
+        let batch = [
+            ("a", "INSERT INTO numbers VALUES (1, NULL)"),
+            // As SQLite does by itself when the disk is full.
+            ("b", "ROLLBACK"),
+            ("c", "INSERT INTO numbers VALUES (3, NULL)"),
+        ];
+        check(&batch, &[("a", false), ("b", false), ("c", false)], &[]);
+    }
 }

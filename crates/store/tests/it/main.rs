@@ -1,0 +1,97 @@
+//! The store over real files in a directory of its own for each test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod isolation;
+mod journal;
+mod keys;
+mod open;
+mod roundtrip;
+mod runs;
+mod watch;
+mod workflows;
+
+use std::path::PathBuf;
+
+use loopfour_engine::ports::{Append, Journal as _, JournalError};
+use loopfour_engine::{
+    CompanyId, Entry, Event, RunId, RunStatus, StepPath, Summary, Timestamp, TriggerKind, WorkflowId,
+};
+use loopfour_lang::Value;
+use loopfour_store::{Order, Span, Store};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// An open store with one workflow.
+struct Place {
+    directory: TempDir,
+    store: Store,
+    company: CompanyId,
+    workflow: WorkflowId,
+}
+
+impl Place {
+    async fn new() -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), NOW).unwrap();
+        let company = store.default_company();
+        let workflow = store.create_workflow(company, "Dunning", "{}", NOW).await.unwrap().id;
+        Place { directory, store, company, workflow }
+    }
+
+    /// The start of a new run.
+    fn start(&self, at: Timestamp, idempotency_key: Option<&str>) -> Append {
+        let run = RunId(Uuid::now_v7());
+        let event = Event::RunStarted {
+            run,
+            company: self.company,
+            workflow: self.workflow,
+            version: 1,
+            trigger: TriggerKind::Api,
+            input: Value::from("the input"),
+            connection: None,
+            idempotency_key: idempotency_key.map(str::to_owned),
+        };
+        Append {
+            run,
+            expected: 0,
+            entries: vec![Entry { seq: 1, at, event }],
+            summary: summary(RunStatus::Running),
+        }
+    }
+
+    /// A run of one entry.
+    async fn run(&self, at: Timestamp, status: RunStatus) -> RunId {
+        let batch = Append { summary: summary(status), ..self.start(at, None) };
+        let run = batch.run;
+        self.store.append(batch).await.unwrap();
+        run
+    }
+
+    fn database(&self) -> PathBuf {
+        self.directory.path().join("loopfour.db")
+    }
+
+    /// The database as another program sees it.
+    fn outside(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.database()).unwrap()
+    }
+}
+
+fn summary(status: RunStatus) -> Summary {
+    Summary { status, waiting: None, started_at: Some(NOW), completed_at: None, output_at: None }
+}
+
+/// Entries that go on from `expected`, each a skipped step named after its number.
+fn skips(run: RunId, expected: u64, count: u64) -> Append {
+    let entry =
+        |seq| Entry { seq, at: NOW, event: Event::StepSkipped { path: StepPath(format!("step-{seq}")) } };
+    let entries = (expected + 1..=expected + count).map(entry).collect();
+    Append { run, expected, entries, summary: summary(RunStatus::Running) }
+}
+
+fn newest(limit: u32) -> Span {
+    Span { order: Order::Descending, after: None, limit }
+}
