@@ -16,8 +16,8 @@ pub const HEADERS: usize = 64 * 1024;
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
 /// From the headers to the end of the body.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
-/// How long requests under way may take once the server is told to stop.
-pub const STOP_TIME: Duration = Duration::from_secs(10);
+/// How long requests under way may take once the server is told to stop; less than what Docker waits before it kills.
+pub const STOP_TIME: Duration = Duration::from_secs(8);
 /// Between two signs of life on a stream of events.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Texts longer than this, bytes, are checked and written on a thread that may block.

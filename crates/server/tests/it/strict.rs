@@ -19,7 +19,7 @@ async fn a_bad_definition_is_refused_with_the_place() {
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
     let rows: Vec<(&str, Vec<u8>, &str, u64)> = vec![
         ("unparsable", with("\"Welcome\"", ""), "", 2),
-        ("cut off", WELCOME.as_bytes()[..200].to_vec(), "", 5),
+        ("cut off", WELCOME.as_bytes()[..200].to_vec(), "", 6),
         ("empty object", b"{}".to_vec(), "name", 1),
         ("duplicate key", with("\"Welcome\",", "\"Welcome\", \"name\": \"x\","), "name", 2),
         (

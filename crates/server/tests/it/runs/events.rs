@@ -121,3 +121,17 @@ async fn streams_end_when_the_server_stops() {
     while lines.next_line().await.unwrap().is_some() {}
     server.serving.take().unwrap().await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_silent_stream_shows_that_it_lives() {
+    let server = Server::start().await;
+    let path = started(&server).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&server.request(&format!("GET /api/v1{path}")).bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    while lines.next_line().await.unwrap().unwrap() != "event: call.intended" {}
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    while !lines.next_line().await.unwrap().unwrap().starts_with(':') {}
+    assert!((14..=15).contains(&begin.elapsed().as_secs()));
+}
