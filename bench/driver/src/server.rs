@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use crate::process::Process;
 
-const API_KEY: &str = "wfk_bench0000000000000000000000000000";
+const API_KEY: &str = "wfk_bench000000000000000000000000000";
 
 /// Off, since they are promises about load that a benchmark has to break.
 const LIMITS_OFF: [&str; 2] = ["LOOPFOUR_RATE_LIMITS", "LOOPFOUR_STRIPE_PACE"];
