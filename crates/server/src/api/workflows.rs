@@ -24,6 +24,9 @@ const LONGEST_SUMMARY: usize = 1000;
 /// How often a change begins anew when others edit the workflow at the same time.
 const EDIT_TRIES: usize = 10;
 
+/// What a workflow has beside its definition.
+const OURS: [&str; 5] = ["id", "status", "version", "createdAt", "updatedAt"];
+
 /// A workflow: what is known about it, and its definition's members as they were written.
 struct WorkflowView<'a> {
     row: &'a WorkflowRow,
@@ -36,7 +39,8 @@ impl Serialize for WorkflowView<'_> {
         map.serialize_entry("id", &self.row.id)?;
         map.serialize_entry("status", self.row.status.name())?;
         map.serialize_entry("version", &self.row.version)?;
-        for (key, value) in &self.members {
+        // An incomplete draft may have any keys; ours stand once.
+        for (key, value) in self.members.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
             map.serialize_entry(key, value)?;
         }
         map.serialize_entry("createdAt", &Time(self.row.created_at))?;
@@ -142,7 +146,8 @@ pub async fn show(
     answer(StatusCode::OK, row, text, None).await
 }
 
-/// `PUT /workflows/:id`: what is given replaces the members of the same name, null takes one away.
+/// `PUT /workflows/:id`: what is given replaces the members of the same name, null takes one away. Diagnostics are about
+/// the resulting definition; where members stay as they were, lines are those of the text made of both.
 ///
 /// # Errors
 /// 400 with every error of the resulting definition; 409 if archived; 412 if `If-Match` is not the current version;

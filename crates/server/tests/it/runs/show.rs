@@ -68,6 +68,18 @@ async fn a_failed_run_and_one_that_waits_say_why() {
 }
 
 #[tokio::test]
+async fn large_values_come_back_whole() {
+    let server = Server::start().await;
+    let workflow = server.active(WELCOME).await;
+    let input = serde_json::json!({"email": "a@b.example", "rows": vec!["x".repeat(1_000); 900]});
+    let body = serde_json::json!({"input": input}).to_string();
+    let started = server.post(&format!("/workflows/{workflow}/run"), &body).await;
+    let run = server.get(&format!("/runs/{}", started.text("/data/runId"))).await.json();
+    assert_eq!(run["data"]["input"], input);
+    assert_eq!(server.get("/runs").await.json()["data"][0]["input"], input);
+}
+
+#[tokio::test]
 async fn an_id_that_is_none_is_404() {
     let server = Server::start().await;
     for id in ["x", "wf_00000000-0000-7000-8000-000000000000", "run_00000000-0000-7000-8000-000000000000"] {

@@ -91,6 +91,17 @@ async fn an_incomplete_draft_is_kept_if_asked_for_and_never_activated() {
 }
 
 #[tokio::test]
+async fn no_definition_speaks_for_the_server() {
+    let server = Server::start().await;
+    let forged = WELCOME.replacen('{', r#"{"id": "mine", "status": "active", "version": 9,"#, 1);
+    let refused = server.post("/workflows", &forged).await;
+    assert_eq!(refused.json()["error"]["details"].as_array().map(Vec::len), Some(3), "{}", refused.body);
+    let kept = server.post("/workflows?incomplete=true", &forged).await;
+    assert!(kept.body.contains(r#""status":"draft","version":1,"#), "{}", kept.body);
+    assert!(!kept.body.contains("mine"), "{}", kept.body);
+}
+
+#[tokio::test]
 async fn an_id_that_is_none_is_404() {
     let server = Server::start().await;
     for id in [
