@@ -1,5 +1,4 @@
-//! Gives answers the shape that the objects table says: every field that has to be there, the
-//! nullable ones as null, and objects in place of the ids that a call wants expanded.
+//! Gives answers the shape that the objects table says (objects are kept without their nulls), and objects in place of the ids that a call wants expanded.
 
 use serde_json::{Map, Value, json};
 
@@ -11,12 +10,22 @@ use crate::table::{Fields, Operation, Shape, TABLE, Type};
 /// The most levels that one path of `expand[]` may have.
 const EXPAND_LEVELS: usize = 4;
 
-/// An object of a kind from the fields that are set; the others become null.
-pub(crate) fn complete(object: &str, set: Value) -> Map<String, Value> {
-    let Value::Object(mut set) = set else { return Map::new() };
-    let Some(fields) = TABLE.object(object) else { return set };
-    set.insert("object".to_owned(), json!(object));
-    fill(fields, set)
+/// An object as it is kept: what is set over the defaults, nulls left out.
+pub(crate) fn keep(object: &str, defaults: Value, set: Map<String, Value>) -> Map<String, Value> {
+    let Value::Object(mut kept) = defaults else { return set };
+    kept.extend(set);
+    kept.insert("object".to_owned(), json!(object));
+    kept.retain(|_, value| !value.is_null());
+    kept
+}
+
+/// An object as it is answered: what is kept of it, in the table's order, all else null.
+pub(crate) fn complete(kept: Map<String, Value>) -> Value {
+    let fields = kept.get("object").and_then(Value::as_str).and_then(|object| TABLE.object(object));
+    match fields {
+        Some(fields) if !kept.contains_key("deleted") => Value::Object(fill(fields, kept)),
+        Some(_) | None => Value::Object(kept),
+    }
 }
 
 /// Names in `set` that a kind of object does not have.

@@ -25,7 +25,7 @@ pub(crate) type Place = (i64, i64);
 pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) place: Place,
-    /// What is answered.
+    /// What is answered, nulls left out.
     pub(crate) value: Map<String, Value>,
     /// What is remembered besides.
     pub(crate) hidden: Map<String, Value>,
@@ -52,8 +52,12 @@ impl Record {
         self.value.contains_key("deleted")
     }
 
+    /// Sets a field; null takes it away.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.value.insert(name.to_owned(), value.into());
+        match value.into() {
+            Value::Null => drop(self.value.shift_remove(name)),
+            value => drop(self.value.insert(name.to_owned(), value)),
+        }
     }
 
     fn lists(&self) -> Vec<ListKey> {

@@ -1,11 +1,11 @@
 //! `/v1/account`: which account a key belongs to.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Action, Context};
 use crate::errors::Failure;
 use crate::money::DEFAULT_CURRENCY;
-use crate::objects::complete;
+use crate::objects::{complete, keep};
 
 /// Where the account is at home.
 pub(super) const COUNTRY: &str = "US";
@@ -42,5 +42,5 @@ pub(super) fn object(id: &str) -> Value {
         },
         "type": "standard",
     });
-    Value::Object(complete("account", account))
+    complete(keep("account", account, Map::new()))
 }

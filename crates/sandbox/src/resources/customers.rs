@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, Context};
 use crate::errors::Failure;
 use crate::ids;
-use crate::objects::complete;
+use crate::objects::keep;
 use crate::paging::{self, Listing, Order};
 use crate::state::{Record, Transaction};
 
@@ -42,8 +42,7 @@ pub(super) const ACTIONS: &[Action] = &[
 
 fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     let mut sent = Map::new();
-    let action = ACTIONS[0].takes;
-    ctx.params.copy(action, &mut sent);
+    ctx.params.copy(ACTIONS[0].takes, &mut sent);
     if let Some(email) = ctx.params.text("email") {
         check_email(email)?;
     }
@@ -85,7 +84,7 @@ fn list(ctx: &mut Context<'_>) -> Result<Value, Failure> {
 
 /// A customer with defaults for what `set` leaves out.
 fn blank(id: &str, created: i64, set: Map<String, Value>) -> Map<String, Value> {
-    let mut fields = json!({
+    let defaults = json!({
         "id": id,
         "balance": 0,
         "created": created,
@@ -98,10 +97,7 @@ fn blank(id: &str, created: i64, set: Map<String, Value>) -> Map<String, Value> 
         "preferred_locales": [],
         "tax_exempt": "none",
     });
-    if let Some(fields) = fields.as_object_mut() {
-        fields.extend(set);
-    }
-    complete("customer", fields)
+    keep("customer", defaults, set)
 }
 
 /// Stores a customer from a fixture; a deleted one is only its id.

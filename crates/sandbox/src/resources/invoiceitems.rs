@@ -6,7 +6,7 @@ use super::{Action, Context, customers, invoices};
 use crate::errors::Failure;
 use crate::ids;
 use crate::money;
-use crate::objects::complete;
+use crate::objects::keep;
 use crate::paging::{self, Listing, Order};
 use crate::params::Params;
 use crate::state::{Record, Transaction};
@@ -189,7 +189,7 @@ pub(super) fn freeze(tx: &mut Transaction<'_>, invoice: &str) {
 
 fn add_line(tx: &mut Transaction<'_>, item: &Record, invoice: &str) {
     let id = ids::fresh("il_1", 23);
-    let mut set = json!({
+    let defaults = json!({
         "id": id,
         "discount_amounts": [],
         "discounts": [],
@@ -218,18 +218,15 @@ fn add_line(tx: &mut Transaction<'_>, item: &Record, invoice: &str) {
         "quantity",
         "quantity_decimal",
     ];
-    for name in copied {
-        if let (Some(value), Some(set)) = (item.value.get(name), set.as_object_mut()) {
-            set.insert(name.to_owned(), value.clone());
-        }
-    }
+    let copies = copied.iter().filter_map(|name| Some(((*name).to_owned(), item.value.get(*name)?.clone())));
+    let line = keep("line_item", defaults, copies.collect());
     let now = tx.now;
-    tx.create(&id, now, complete("line_item", set));
+    tx.create(&id, now, line);
 }
 
 /// An invoice item with defaults for what `set` leaves out.
 fn blank(id: &str, now: i64, set: Map<String, Value>) -> Map<String, Value> {
-    let mut fields = json!({
+    let defaults = json!({
         "id": id,
         "date": now,
         "discountable": true,
@@ -243,10 +240,7 @@ fn blank(id: &str, now: i64, set: Map<String, Value>) -> Map<String, Value> {
         "quantity_decimal": set.get("quantity").unwrap_or(&json!(1)).to_string(),
         "tax_rates": [],
     });
-    if let Some(fields) = fields.as_object_mut() {
-        fields.extend(set);
-    }
-    complete("invoiceitem", fields)
+    keep("invoiceitem", defaults, set)
 }
 
 /// Stores an invoice item from a fixture, with its line where it names an invoice.

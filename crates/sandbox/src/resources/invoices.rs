@@ -10,7 +10,7 @@ use super::{Action, Context, account, customers, invoiceitems};
 use crate::errors::Failure;
 use crate::ids;
 use crate::money::{self, DEFAULT_CURRENCY};
-use crate::objects::complete;
+use crate::objects::{complete, keep};
 use crate::paging::{self, Listing, Order};
 use crate::params::Params;
 use crate::state::{Record, Transaction};
@@ -217,7 +217,7 @@ pub(super) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
     let mut shown: Vec<Value> = tx
         .all("line_item", ("invoice", &record.id))
         .take(SHOWN_LINES + 1)
-        .map(|line| Value::Object(line.value.clone()))
+        .map(|line| complete(line.value.clone()))
         .collect();
     let has_more = shown.len() > SHOWN_LINES;
     shown.truncate(SHOWN_LINES);
@@ -226,7 +226,7 @@ pub(super) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
         "lines".to_owned(),
         json!({"object": "list", "data": shown, "has_more": has_more, "url": url}),
     );
-    Value::Object(value)
+    complete(value)
 }
 
 fn lines_url(id: &str) -> String {
@@ -249,7 +249,7 @@ pub(super) fn currency_of(customer: &Record) -> String {
 
 /// An invoice with defaults for what `set` leaves out.
 fn blank(id: &str, created: i64, set: Map<String, Value>) -> Map<String, Value> {
-    let mut fields = json!({
+    let defaults = json!({
         "id": id,
         "account_country": account::COUNTRY,
         "account_name": account::NAME,
@@ -288,10 +288,7 @@ fn blank(id: &str, created: i64, set: Map<String, Value>) -> Map<String, Value> 
         "total_pretax_credit_amounts": [],
         "total_taxes": [],
     });
-    if let Some(fields) = fields.as_object_mut() {
-        fields.extend(set);
-    }
-    complete("invoice", fields)
+    keep("invoice", defaults, set)
 }
 
 /// Stores an invoice from a fixture. Its lines come from the invoice items that name it, and an
@@ -316,7 +313,6 @@ pub(super) fn load(tx: &mut Transaction<'_>, id: &str, mut given: Map<String, Va
             record.set("attempted", status == "paid");
             record.set("status_transitions", json!({"finalized_at": created}));
             record.value.extend(overrides);
-            record.value = complete("invoice", Value::Object(record.value));
             tx.put(record);
         }
     }

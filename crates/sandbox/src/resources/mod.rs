@@ -57,7 +57,7 @@ pub(crate) fn action(operation: &str) -> Option<&'static Action> {
 pub(crate) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
     match record.object() {
         "invoice" => invoices::answer(tx, record),
-        _ => Value::Object(record.value.clone()),
+        _ => objects::complete(record.value.clone()),
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) fn finalize_draft(tx: &mut Transaction<'_>, mut record: Record) -> Re
         let message = "the invoice's customer has been deleted";
         return Err(Failure::refused(message).code("resource_missing").param("customer"));
     };
-    record.value.extend(customer_fields(&customer));
+    for (name, value) in customer_fields(&customer) {
+        record.set(&name, value);
+    }
     set_totals(&mut record, customer.integer("balance"));
     let total_due = record.integer("total").saturating_add(customer.integer("balance"));
     let paid = record.integer("amount_due") == 0;
