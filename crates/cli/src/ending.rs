@@ -66,12 +66,18 @@ impl Ending {
     /// # Errors
     /// Stdout takes nothing.
     pub fn tell(&self) -> Result<u8, Failure> {
-        print::talk(&self.line());
+        print::talk(&format!("{}  {}{}{}", self.line(), style::DIM, self.run, style::RESET));
         if self.exit() == DONE {
             print::out(&format!("{:#}", self.output))?;
-        } else if self.error.is_object() {
-            print::talk(&describe_error(&self.error, "  "));
+        } else if let Some(error) = untold(&self.error) {
+            print::talk(&error);
         }
         Ok(self.exit())
     }
+}
+
+/// A run's error in lines, unless it is that of a step: then it was told with the step.
+pub fn untold(error: &Value) -> Option<String> {
+    let is_of_a_step = error["step"].as_str().is_some_and(|step| !step.is_empty());
+    (error.is_object() && !is_of_a_step).then(|| describe_error(error, "  "))
 }

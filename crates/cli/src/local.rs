@@ -17,7 +17,7 @@ use loopfour_store::{
 
 use crate::config::Config;
 use crate::ending::Ending;
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::{FAILED, Failure, INTERRUPTED};
 use crate::instance::{self, Embedded};
 use crate::print;
 use crate::progress::{Happening, Progress, What};
@@ -96,9 +96,9 @@ pub async fn run(config: Config, source: &str, workflow: Workflow, input: Value)
         sandbox.stop().await;
     }
     let ended = ended?;
-    if interrupted && matches!(ended.status.as_str(), "pending" | "running") {
+    if matches!(ended.status.as_str(), "pending" | "running") {
         print::talk(&format!("stopped; the next `loopfour serve` on this data directory goes on with {run}"));
-        return Ok(INTERRUPTED);
+        return Ok(if interrupted { INTERRUPTED } else { FAILED });
     }
     ended.tell()
 }

@@ -28,7 +28,7 @@ use crate::failure::{DONE, Failure, REFUSED};
 #[command(name = "loopfour", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Start here:
-  loopfour demo                       see an invoice made, sent and paid for, offline
+  loopfour demo                       see an invoice made and sent, offline
   loopfour check FILE                 find what is wrong in a workflow
   loopfour run FILE --sandbox         run a workflow without a server
   loopfour serve --sandbox            start the server against the offline Stripe

@@ -10,6 +10,8 @@ use crate::print::{one_line, style};
 
 /// Lines are kept within this many characters where words allow it.
 const WIDTH: usize = 80;
+/// What stands under a step's line begins here.
+pub const UNDER: &str = "      ";
 /// A longer step id does not move the others' columns.
 const MAX_COLUMN: usize = 28;
 
@@ -126,11 +128,11 @@ impl Progress {
             What::Skipped => self.line(Mark::Skipped, step, "skipped", None),
             What::Failed { error, goes_on } => {
                 let note = if *goes_on { "failed, the run goes on" } else { "failed" };
-                format!("{}\n{}", self.line(Mark::Failed, step, note, took), self.error(error))
+                format!("{}\n{}", self.line(Mark::Failed, step, note, took), describe_error(error, UNDER))
             }
             What::Waits { reason, error } => {
                 let note = format!("waits: {reason}");
-                format!("{}\n{}", self.line(Mark::Waiting, step, &note, took), self.error(error))
+                format!("{}\n{}", self.line(Mark::Waiting, step, &note, took), describe_error(error, UNDER))
             }
         })
     }
@@ -147,12 +149,6 @@ impl Progress {
             line.push_str(&format!("  {}{}{}", style::DIM, duration(milliseconds), style::RESET));
         }
         line.trim_end().to_owned()
-    }
-
-    /// The lines that tell a step's error, under its own.
-    pub fn error(&self, error: &Value) -> String {
-        let indent = " ".repeat(self.column.min(16) + 6);
-        describe_error(error, &indent)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::progress::{Happening, Progress, What};
 /// The server cannot be reached or refuses.
 pub async fn run(client: &Client, source: &str, input: &Input, workflow: &Workflow) -> Result<u8, Failure> {
     let id = begin(client, source, input).await.map_err(Failure::not_begun)?;
-    print::talk(&format!("{} {id}", print::one_line(&workflow.name)));
+    print::talk(&print::one_line(&workflow.name));
     let mut progress = Progress::new(workflow.steps.iter().map(|step| step.id.as_str()));
     let talk = |line: &str| {
         print::talk(line);

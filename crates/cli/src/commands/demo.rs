@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::config::{self, Config};
-use crate::ending::Ending;
+use crate::ending::{Ending, untold};
 use crate::failure::{DONE, Failure, INTERRUPTED};
 use crate::instance::{self, Instance};
 use crate::print::{self, Reader, style};
@@ -228,8 +228,8 @@ impl Stage {
         say("")?;
         curl(&format!("$api/runs/{id}"), &[KEY_HEADER])?;
         say(&format!("  {}", ending.line()))?;
-        if ending.error.is_object() {
-            say(&progress.error(&ending.error))?;
+        if let Some(error) = untold(&ending.error) {
+            say(&error)?;
         }
         say("")?;
         Ok(ending)

@@ -25,11 +25,13 @@ enum Command {
 /// The key from LOOPFOUR_API_KEY needs the scope `admin`, and every scope that the new one gets.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Scopes: workflows:read workflows:write workflows:execute runs:read connections:read connections:write admin
+Scopes: workflows:read, workflows:write, workflows:execute, runs:read,
+connections:read, connections:write, admin.
 
 Examples:
   loopfour keys create deploy --scopes workflows:read,workflows:write
-  KEY=$(loopfour keys create ci --scopes workflows:execute,runs:read --expires-at 2027-01-01T00:00:00Z)")]
+  loopfour keys create ci --scopes runs:read --expires-at 2027-01-01T00:00:00Z
+  KEY=$(loopfour keys create shop --scopes workflows:execute)")]
 struct Create {
     /// What it is called, for people.
     name: String,

@@ -23,12 +23,15 @@ use crate::{local, print, remote};
 Exit codes:
   0    completed
   1    failed, cancelled or timed out
-  2    not started: a wrong file, input or setting, or a data directory that another process uses
+  2    not started: a wrong file, input or setting, or a data directory that
+       another process uses
   3    waiting for a person
-  130  stopped by Ctrl-C; the next `loopfour serve` on the data directory goes on with the run
+  130  stopped by Ctrl-C: the next `loopfour serve` on the data directory goes on
+       with the run; one on a server goes on there
 
 Examples:
-  loopfour run invoice.json --sandbox --input '{\"email\": \"ada@example.com\", \"amount\": 9900}'
+  loopfour run invoice.json --sandbox \\
+    --input '{\"email\": \"ada@example.com\", \"amount\": 9900}'
   STRIPE_API_KEY=sk_test_... loopfour run invoice.json --input-file input.json
   loopfour run invoice.json --server http://127.0.0.1:3000 --input '{}' | jq .id")]
 pub struct Run {

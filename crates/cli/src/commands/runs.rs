@@ -5,6 +5,7 @@ use loopfour_engine::{RunId, RunStatus, WorkflowId};
 use serde_json::Value;
 
 use crate::client::{Client, ServerFlags};
+use crate::ending::untold;
 use crate::failure::{DONE, Failure};
 use crate::print::{self, Reader, one_line, style};
 use crate::progress::{self, Mark, Progress, describe_error, describe_output};
@@ -176,7 +177,7 @@ fn describe(run: &Value) -> String {
         let id = step["stepId"].as_str().unwrap_or_default();
         lines.push(progress.line(mark, id, &describe_output(&step["output"]), step["durationMs"].as_i64()));
         if step["error"].is_object() {
-            lines.push(progress.error(&step["error"]));
+            lines.push(describe_error(&step["error"], progress::UNDER));
         }
     }
     if run["waiting"].is_object() {
@@ -185,9 +186,8 @@ fn describe(run: &Value) -> String {
     if !run["output"].is_null() {
         lines.push(format!("output {:#}", run["output"]));
     }
-    if run["error"].is_object() {
-        lines.push("error".to_owned());
-        lines.push(describe_error(&run["error"], "  "));
+    if let Some(error) = untold(&run["error"]) {
+        lines.push(format!("error\n{error}"));
     }
     lines.join("\n")
 }

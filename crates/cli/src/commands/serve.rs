@@ -12,21 +12,22 @@ use crate::signals::Signals;
 ///
 /// Prints one line with its address on stdout once it takes requests; logs go to stderr (RUST_LOG sets how much). On
 /// SIGTERM or Ctrl-C it takes no new work, waits for the calls under way and ends; runs go on at the next start.
-///
-/// Settings come from flag, environment, file and default, in this order:
-///
-///   setting          environment                default
-///   listen           LOOPFOUR_LISTEN            127.0.0.1:3000
-///   data             LOOPFOUR_DATA              loopfour-data
-///   public_url       LOOPFOUR_PUBLIC_URL
-///   sandbox          LOOPFOUR_SANDBOX           off
-///   stripe.api_base  LOOPFOUR_STRIPE_API_BASE   https://api.stripe.com
-///                    STRIPE_API_KEY             the Stripe key
-///                    LOOPFOUR_API_KEY           the first API key: `wfk_` and 32 letters or digits; without it, the
-///                                               first start makes one and prints it once
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-#[command(after_help = "\
+#[command(after_long_help = "\
+Settings come from flag, environment, file and default, in this order. A setting
+that cannot be used, or a key in the file that is not known, stops the start.
+
+  in the file      environment               default
+  listen           LOOPFOUR_LISTEN           127.0.0.1:3000
+  data             LOOPFOUR_DATA             loopfour-data
+  public_url       LOOPFOUR_PUBLIC_URL       none
+  sandbox          LOOPFOUR_SANDBOX          false
+  stripe.api_base  LOOPFOUR_STRIPE_API_BASE  https://api.stripe.com
+  -                STRIPE_API_KEY            none; ignored with the sandbox
+  -                LOOPFOUR_API_KEY          the first API key, `wfk_` and 32 letters
+                                             or digits; without it the first start
+                                             makes one and prints it once
+
 Exit codes: 0 stopped by a signal, 2 not started (one line on stderr says why).
 
 Examples:

@@ -80,7 +80,8 @@ fn script(page: &str, address: &str) -> String {
                     other => panic!("unknown words {other:?} in line {}", block.line),
                 }
                 if text.trim_end().ends_with('&') {
-                    writeln!(script, "until curl -sf http://{address}/readyz >/dev/null; do :; done").unwrap();
+                    writeln!(script, "until curl -sf http://{address}/readyz >/dev/null; do :; done")
+                        .unwrap();
                 }
             }
             _ => {}
@@ -147,13 +148,17 @@ fn json_examples_are_right() {
             let diagnostics = check(&block.text, options).diagnostics;
             checked += 1;
             if code.starts_with("LF") {
-                assert!(diagnostics.iter().any(|found| found.code == code), "{place} does not provoke {code}");
+                assert!(
+                    diagnostics.iter().any(|found| found.code == code),
+                    "{place} does not provoke {code}"
+                );
                 continue;
             }
             let value = loopfour_lang::json::parse(block.text.as_bytes());
             let value = value.unwrap_or_else(|error| panic!("{place}: {error}"));
             if value.get("steps").is_some() {
-                let errors: Vec<_> = diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+                let errors: Vec<_> =
+                    diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
                 assert!(errors.is_empty(), "{place}: {errors:#?}");
             }
         }

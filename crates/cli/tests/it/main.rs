@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod crash;
 mod demo;
+mod docs;
 mod process;
 mod run;
 mod start;

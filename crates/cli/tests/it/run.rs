@@ -1,9 +1,11 @@
 //! `loopfour run`, in this process and on a server.
 
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use crate::EXAMPLE;
-use crate::process::{Ended, KEY, Place, Server, ended, fed};
+use crate::process::{Ended, KEY, Place, Server, ended, fed, within};
 
 const INPUT: &str =
     r#"{"email": "ada@example.com", "name": "Ada", "amount": 9900, "description": "Consulting"}"#;
@@ -147,7 +149,7 @@ fn a_write_without_an_answer_waits_and_its_run_goes_on_at_the_next_start() {
     let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
     let fault = json!({"kind": "cut_after_write", "match": {"path": "/v1/invoices", "method": "POST"}});
     assert_eq!(sandbox.call("POST", "/_sandbox/faults", &fault.to_string()).0, 200);
-    let outside = |mut command: std::process::Command| {
+    let outside = |mut command: Command| {
         command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
         command.env("STRIPE_API_KEY", "sk_test_abc").env("LOOPFOUR_API_KEY", KEY);
         command
@@ -161,4 +163,31 @@ fn a_write_without_an_answer_waits_and_its_run_goes_on_at_the_next_start() {
     assert_eq!(run["status"], "completed");
     let invoices = sandbox.call("GET", "/_sandbox/objects?type=invoice", "").1;
     assert_eq!(invoices["objects"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn ctrl_c_leaves_a_run_that_the_next_start_goes_on_with() {
+    let (place, elsewhere) = (example(), Place::new());
+    let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
+    let fault = json!({"kind": "delay_after_write", "milliseconds": 1000, "match": {"path": "/v1/customers", "method": "POST"}});
+    assert_eq!(sandbox.call("POST", "/_sandbox/faults", &fault.to_string()).0, 200);
+    let mut command = place.command(&["run", "example.json", "--input", INPUT]);
+    command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
+    command.env("STRIPE_API_KEY", "sk_test_abc").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    within(|| {
+        let customers = sandbox.call("GET", "/_sandbox/objects?type=customer", "").1;
+        customers["objects"].get(0).map(|_| ())
+    });
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{stderr}");
+    assert!(stderr.contains("✓ create-customer"), "the call under way was awaited: {stderr}");
+    assert!(stderr.lines().last().unwrap().starts_with("stopped; the next `loopfour serve`"), "{stderr}");
+
+    let server = Server::beside(&place, &sandbox);
+    assert_eq!(server.await_end()["status"], "completed");
+    let customers = sandbox.call("GET", "/_sandbox/objects?type=customer", "").1;
+    assert_eq!(customers["objects"].as_array().unwrap().len(), 1);
 }
