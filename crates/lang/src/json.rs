@@ -14,6 +14,8 @@ use crate::value::{Object, Value};
 
 /// Arrays and objects within each other, the outermost being 1.
 pub const DEEPEST: usize = 64;
+/// The same in what we wrote ourselves: a step's input holds whole values of others inside of its own.
+const DEEPEST_OF_OURS: usize = 256;
 
 /// Text that is not JSON as we take it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +76,7 @@ pub fn parse(text: &[u8]) -> Result<Value, Error> {
     read(text, Numbers::Shortest, Reader::value)
 }
 
-/// Reads a value that we wrote ourselves: every digit of a decimal counts.
+/// Reads a value that we wrote ourselves: every digit of a decimal counts, and it may be nested deeper.
 ///
 /// # Errors
 /// The first thing that is not as it should be.
@@ -271,8 +273,12 @@ impl<'a> Reader<'a> {
 
     fn open(&mut self) -> Result<(), Failure> {
         self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err((self.at, format!("this is nested more than {DEEPEST} levels deep")));
+        let deepest = match self.numbers {
+            Numbers::Shortest => DEEPEST,
+            Numbers::Exact => DEEPEST_OF_OURS,
+        };
+        if self.depth > deepest {
+            return Err((self.at, format!("this is nested more than {deepest} levels deep")));
         }
         self.at += 1;
         Ok(())
@@ -474,8 +480,20 @@ impl<'a> Reader<'a> {
     fn decimal(&self, digits: &str) -> Option<Value> {
         let number = match self.numbers {
             Numbers::Exact => Decimal::from_str_exact(digits).ok()?,
-            // The float's own notation has the shortest digits that read back as the same float.
-            Numbers::Shortest => Decimal::from_str_exact(&digits.parse::<f64>().ok()?.to_string()).ok()?,
+            Numbers::Shortest => {
+                let float = digits.parse::<f64>().ok()?;
+                // A number smaller than the smallest float is not nothing.
+                if float == 0.0
+                    && digits
+                        .bytes()
+                        .take_while(|byte| !matches!(byte, b'e' | b'E'))
+                        .any(|byte| matches!(byte, b'1'..=b'9'))
+                {
+                    return None;
+                }
+                // The float's own notation has the shortest digits that read back as the same float.
+                Decimal::from_str_exact(&float.to_string()).ok()?
+            }
         };
         Value::from_decimal(number)
     }

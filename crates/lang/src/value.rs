@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 
 use crate::json;
 
+/// Significant digits of a decimal, and its decimals at the most.
+pub(crate) const DIGITS: u32 = 28;
+
 /// The members of a JSON object, in the order in which they were written.
 pub type Object = IndexMap<String, Value>;
 

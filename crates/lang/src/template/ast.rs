@@ -108,17 +108,15 @@ pub enum BinaryOperator {
 }
 
 impl Expression {
-    /// Calls `see` for the expression and everything inside, outermost first.
-    pub fn visit<'e>(&'e self, see: &mut dyn FnMut(&'e Expression)) {
-        see(self);
+    /// The part that stands leftmost in it, on which the rest is built. Chains such as `a + b + c` grow only to this side.
+    pub(super) fn leftmost(&self) -> Option<&Expression> {
         match &self.kind {
-            ExpressionKind::Literal(_) | ExpressionKind::Root(_) | ExpressionKind::Invalid => {}
-            ExpressionKind::Member(base, _) | ExpressionKind::Unary(_, base) => base.visit(see),
-            ExpressionKind::Index(left, right) | ExpressionKind::Binary(_, left, right) => {
-                left.visit(see);
-                right.visit(see);
-            }
-            ExpressionKind::Call(_, arguments) => arguments.iter().for_each(|argument| argument.visit(see)),
+            ExpressionKind::Literal(_) | ExpressionKind::Root(_) | ExpressionKind::Invalid => None,
+            ExpressionKind::Member(left, _)
+            | ExpressionKind::Index(left, _)
+            | ExpressionKind::Unary(_, left)
+            | ExpressionKind::Binary(_, left, _) => Some(left),
+            ExpressionKind::Call(_, arguments) => arguments.first(),
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::value::{Object, Value};
 
 /// Bytes of a text that an expression makes.
 const LARGEST: usize = 8 * 1024 * 1024;
+/// Bytes of all values that the templates of one tree make.
+const LARGEST_TREE: usize = 32 * 1024 * 1024;
 
 /// Why an operation gives nothing, before it is known in which expression.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(super) fn template(template: &Template, scope: &dyn Scope) -> Result<Value, 
             Part::Text(text) => out.push_str(text),
             Part::Expression(expression) => {
                 out.push_str(&whole(expression, scope)?.to_text());
-                limited(&out).map_err(|failure| located(expression, failure))?;
+                limited(out.len()).map_err(|failure| located(expression, failure))?;
             }
         }
     }
@@ -45,17 +47,42 @@ pub(super) fn template(template: &Template, scope: &dyn Scope) -> Result<Value, 
 
 /// Evaluates every template in a tree.
 pub(super) fn tree(tree: &Tree, scope: &dyn Scope) -> Result<Value, EvaluationError> {
+    branch(tree, scope, &mut 0)
+}
+
+fn branch(tree: &Tree, scope: &dyn Scope, made: &mut usize) -> Result<Value, EvaluationError> {
     match tree {
         Tree::Literal(value) => Ok(value.clone()),
-        Tree::Template(inner) => template(inner, scope),
+        Tree::Template(inner) => {
+            let value = template(inner, scope)?;
+            *made += size(&value);
+            match *made > LARGEST_TREE {
+                true => Err(EvaluationError {
+                    expression: shorten(&inner.source),
+                    message: "the values that the templates make are larger than 32 MiB together".to_owned(),
+                    hint: Some("read single members of large values".to_owned()),
+                }),
+                false => Ok(value),
+            }
+        }
         Tree::Array(items) => {
-            let items: Result<Vec<Value>, _> = items.iter().map(|item| self::tree(item, scope)).collect();
+            let items: Result<Vec<Value>, _> = items.iter().map(|item| branch(item, scope, made)).collect();
             Ok(items?.into())
         }
         Tree::Object(members) => {
-            let members = members.iter().map(|(key, value)| Ok((key.clone(), self::tree(value, scope)?)));
+            let members = members.iter().map(|(key, value)| Ok((key.clone(), branch(value, scope, made)?)));
             Ok(members.collect::<Result<Object, _>>()?.into())
         }
+    }
+}
+
+/// Roughly the bytes of a value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(members) => members.iter().map(|(key, value)| key.len() + size(value)).sum(),
     }
 }
 
@@ -67,25 +94,51 @@ fn located(expression: &Expression, failure: Failure) -> EvaluationError {
     EvaluationError { expression: expression.to_string(), message: failure.message, hint: failure.hint }
 }
 
+/// Evaluates from the leftmost part outwards, in a loop: a long chain of operators must not exhaust the stack.
 fn evaluate(expression: &Expression, scope: &dyn Scope) -> Result<Value, Failure> {
+    let mut around = Vec::new();
+    let mut here = expression;
+    let mut value = loop {
+        if let Some(value) = leaf(here, scope) {
+            break value;
+        }
+        let Some(left) = here.leftmost() else { break Value::Null };
+        around.push(here);
+        here = left;
+    };
+    while let Some(outer) = around.pop() {
+        value = apply(outer, value, scope)?;
+    }
+    Ok(value)
+}
+
+/// The value of what is built on nothing else.
+fn leaf(expression: &Expression, scope: &dyn Scope) -> Option<Value> {
     match &expression.kind {
-        ExpressionKind::Literal(value) => Ok(value.clone()),
-        ExpressionKind::Root(root) => Ok(self::root(root, scope)),
-        ExpressionKind::Member(base, key) => match special(base, key, scope) {
-            Some(value) => Ok(value),
-            None => Ok(member(&evaluate(base, scope)?, key)),
-        },
-        ExpressionKind::Index(base, index) => Ok(item(&evaluate(base, scope)?, &evaluate(index, scope)?)),
+        ExpressionKind::Literal(value) => Some(value.clone()),
+        ExpressionKind::Root(root) => Some(self::root(root, scope)),
+        ExpressionKind::Member(base, key) => special(base, key, scope),
+        ExpressionKind::Index(..)
+        | ExpressionKind::Call(..)
+        | ExpressionKind::Unary(..)
+        | ExpressionKind::Binary(..)
+        | ExpressionKind::Invalid => None,
+    }
+}
+
+/// The value of an expression whose leftmost part has the value `left`.
+fn apply(expression: &Expression, left: Value, scope: &dyn Scope) -> Result<Value, Failure> {
+    match &expression.kind {
+        ExpressionKind::Member(_, key) => Ok(member(&left, key)),
+        ExpressionKind::Index(_, index) => Ok(item(&left, &evaluate(index, scope)?)),
         ExpressionKind::Call(function, arguments) => {
-            let arguments: Result<Vec<Value>, Failure> =
-                arguments.iter().map(|argument| evaluate(argument, scope)).collect();
+            let rest = arguments.iter().skip(1).map(|argument| evaluate(argument, scope));
+            let arguments: Result<Vec<Value>, Failure> = std::iter::once(Ok(left)).chain(rest).collect();
             functions::call(*function, &arguments?)
         }
-        ExpressionKind::Unary(operator, operand) => unary(*operator, &evaluate(operand, scope)?),
-        ExpressionKind::Binary(operator, left, right) => {
-            binary(*operator, evaluate(left, scope)?, right, scope)
-        }
-        ExpressionKind::Invalid => Ok(Value::Null),
+        ExpressionKind::Unary(operator, _) => unary(*operator, &left),
+        ExpressionKind::Binary(operator, _, right) => binary(*operator, left, right, scope),
+        ExpressionKind::Literal(_) | ExpressionKind::Root(_) | ExpressionKind::Invalid => Ok(left),
     }
 }
 
@@ -117,11 +170,16 @@ pub(super) fn member(base: &Value, key: &str) -> Value {
     let found = match base {
         Value::Object(members) => members.get(key).cloned(),
         Value::Array(items) if key == "length" => count(items.len()),
-        Value::Array(items) => key.parse().ok().and_then(|index: usize| items.get(index).cloned()),
+        Value::Array(items) => position(key).and_then(|index| items.get(index).cloned()),
         Value::Text(text) if key == "length" => count(text.chars().count()),
         Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) | Value::Text(_) => None,
     };
     found.unwrap_or_default()
+}
+
+/// The position that a key means in an array: plain digits, as in `.0`.
+fn position(key: &str) -> Option<usize> {
+    key.parse().ok().filter(|_| key.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The item at that place; null where there is none.
@@ -191,8 +249,7 @@ fn binary(
 }
 
 fn add(left: &Value, right: &Value) -> Result<Value, Failure> {
-    let joins =
-        |number: &Value, text: &str| compare::decimal(number).is_none() || compare::numeric(text).is_none();
+    let joins = |number: &Value, text: &str| compare::decimal(number).is_none() || !compare::is_numeric(text);
     match (left, right) {
         (Value::Text(a), Value::Text(b)) => joined(a, b),
         (Value::Text(text), other) if joins(other, text) => joined(text, &other.to_text()),
@@ -207,9 +264,8 @@ fn add(left: &Value, right: &Value) -> Result<Value, Failure> {
 }
 
 fn joined(left: &str, right: &str) -> Result<Value, Failure> {
-    let text = format!("{left}{right}");
-    limited(&text)?;
-    Ok(Value::from(text))
+    limited(left.len() + right.len())?;
+    Ok(Value::from(format!("{left}{right}")))
 }
 
 fn numbers(
@@ -232,8 +288,9 @@ fn numbers(
     }
 }
 
-fn limited(text: &str) -> Result<(), Failure> {
-    match text.len() > LARGEST {
+/// Refuses a text of so many bytes if that is too large.
+pub(super) fn limited(length: usize) -> Result<(), Failure> {
+    match length > LARGEST {
         true => Err(Failure::new("the text that it makes is larger than 8 MiB")),
         false => Ok(()),
     }

@@ -4,16 +4,22 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::ast::Function;
-use super::evaluate::{Failure, count, member, shown};
+use super::evaluate::{Failure, count, limited, member, shown};
 use super::{arithmetic, compare, moment, money};
 use crate::value::Value;
 
 type Result = std::result::Result<Value, Failure>;
 
-/// Calls a function. The parser saw to the number of arguments.
+/// Calls a function. The parser saw to the number of arguments; one that is missing counts as null.
 pub(super) fn call(function: Function, arguments: &[Value]) -> Result {
+    let result = compute(function, arguments)?;
+    limited(result.as_text().map_or(0, str::len))?;
+    Ok(result)
+}
+
+fn compute(function: Function, arguments: &[Value]) -> Result {
     let null = Value::Null;
-    let (first, second) = (&arguments[0], arguments.get(1));
+    let (first, second) = (arguments.first().unwrap_or(&null), arguments.get(1));
     let takes_null = matches!(function, Function::Length | Function::Json | Function::Default);
     if *first == Value::Null && !takes_null {
         return Ok(Value::Null);
@@ -72,6 +78,11 @@ fn number(value: &Value) -> Result {
 }
 
 fn split(text: &str, separator: &str) -> Result {
+    // Each part costs more than its text.
+    const MOST: usize = 100_000;
+    if text.len() > MOST && text.matches(separator).nth(MOST).is_some() {
+        return Err(Failure::new(format!("`split` gives at most {MOST} texts")));
+    }
     let parts: Vec<Value> = match separator {
         "" => text.chars().map(|character| Value::from(character.to_string())).collect(),
         separator => text.split(separator).map(Value::from).collect(),
@@ -80,8 +91,15 @@ fn split(text: &str, separator: &str) -> Result {
 }
 
 fn join(items: &[Value], separator: &str) -> Result {
-    let texts: Vec<String> = items.iter().map(Value::to_text).collect();
-    Ok(Value::from(texts.join(separator)))
+    let mut out = String::new();
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push_str(separator);
+        }
+        out.push_str(&item.to_text());
+        limited(out.len())?;
+    }
+    Ok(Value::from(out))
 }
 
 fn sum(items: &[Value], path: Option<&str>) -> Result {

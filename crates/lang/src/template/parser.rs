@@ -12,8 +12,9 @@ use crate::value::Value;
 const LONGEST: usize = 10_000;
 /// Parentheses, arguments, indexes and unary operators within each other, the outermost being 1.
 const DEEPEST: usize = 64;
-/// Operators and path links in a row, so that no recursion over a tree runs out of stack.
-const MOST_LINKS: usize = 256;
+/// How high a tree may be, so that no recursion over it runs out of stack. Operators and path links in a row are not
+/// nested, but each of them stands above the one before.
+const HIGHEST: usize = 320;
 
 /// Parses a whole string.
 pub(super) fn parse(text: &str) -> (Template, Vec<Problem>) {
@@ -72,7 +73,7 @@ fn end(text: &str, start: usize) -> Option<usize> {
 
 fn expression(text: &str, span: Span, problems: &mut Vec<Problem>) -> Expression {
     let source = &text[span.start..span.end];
-    let mut parser = Parser { text, end: span.end, at: span.start, depth: 1 };
+    let mut parser = Parser { text, end: span.end, at: span.start, depth: 1, height: 0 };
     let parsed = if source.chars().nth(LONGEST).is_some() {
         Err(problem(
             span,
@@ -96,6 +97,8 @@ struct Parser<'a> {
     end: usize,
     at: usize,
     depth: usize,
+    /// Of the tree that was read last.
+    height: usize,
 }
 
 /// Operators of two operands; a sign stands before those that are its beginning.
@@ -140,11 +143,13 @@ impl Parser<'_> {
 
     fn pipes(&mut self) -> Parsed<Expression> {
         let mut left = self.level(0)?;
-        let mut links = 0;
+        // What is piped is an argument, and so as deep as one.
+        let depth = self.depth;
         while self.rest().starts_with('|') {
             self.at += 1;
             self.space();
-            links = self.link(links)?;
+            self.deepen()?;
+            let mut height = self.height;
             let start = self.at;
             let Some(name) = self.name() else {
                 return Err(self.unexpected("the name of a function after `|`"));
@@ -153,11 +158,14 @@ impl Parser<'_> {
             self.space();
             let mut arguments = vec![left];
             if self.take("(") {
-                arguments.extend(self.arguments(")")?);
+                arguments.extend(self.arguments()?);
+                height = height.max(self.height);
             }
             left = self.call(&name, span, arguments)?;
+            self.grow(height)?;
             self.space();
         }
+        self.depth = depth;
         Ok(left)
     }
 
@@ -166,10 +174,10 @@ impl Parser<'_> {
             return self.unary();
         }
         let mut left = self.level(level + 1)?;
-        let mut links = 0;
         while let Some(operator) = self.operator(level) {
-            links = self.link(links)?;
+            let height = self.height;
             let right = self.level(level + 1)?;
+            self.grow(height.max(self.height))?;
             let span = Span { start: left.span.start, end: right.span.end };
             left =
                 Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), span };
@@ -197,23 +205,44 @@ impl Parser<'_> {
             _ => return self.postfix(),
         };
         self.at += 1;
+        self.space();
+        if operator == UnaryOperator::Negate
+            && self.peek().is_some_and(|found| found.is_ascii_digit())
+            && let Some(number) = self.negative(start)?
+        {
+            return Ok(number);
+        }
         let operand = self.nested(Parser::unary)?;
+        self.grow(self.height)?;
         let span = Span { start, end: operand.span.end };
         Ok(Expression { kind: ExpressionKind::Unary(operator, Box::new(operand)), span })
+    }
+
+    /// A number and the `-` before it as one literal, so that −2^63 can be written; not where a path goes on behind it,
+    /// which binds tighter.
+    fn negative(&mut self, start: usize) -> Parsed<Option<Expression>> {
+        let digits = self.at;
+        let value = self.number(true)?;
+        let span = Span { start, end: self.at };
+        self.space();
+        if matches!(self.peek(), Some('.' | '[')) {
+            self.at = digits;
+            return Ok(None);
+        }
+        self.height = 1;
+        Ok(Some(Expression { kind: ExpressionKind::Literal(value), span }))
     }
 
     fn postfix(&mut self) -> Parsed<Expression> {
         let mut base = self.primary()?;
         let start = base.span.start;
-        let mut links = 0;
         loop {
             self.space();
+            let height = self.height;
             let kind = if self.take(".") {
-                links = self.link(links)?;
                 self.space();
                 ExpressionKind::Member(Box::new(base), self.member()?)
             } else if self.take("[") {
-                links = self.link(links)?;
                 let index = self.nested(Parser::pipes)?;
                 self.space();
                 if !self.take("]") {
@@ -228,6 +257,7 @@ impl Parser<'_> {
             } else {
                 return Ok(base);
             };
+            self.grow(height.max(self.height))?;
             base = Expression { kind, span: Span { start, end: self.at } };
         }
     }
@@ -261,14 +291,16 @@ impl Parser<'_> {
                 return Ok(inside);
             }
             Some('"' | '\'') => ExpressionKind::Literal(Value::from(self.literal_text()?)),
-            Some(found) if found.is_ascii_digit() => ExpressionKind::Literal(self.number()?),
+            Some(found) if found.is_ascii_digit() => ExpressionKind::Literal(self.number(false)?),
             Some(found) if begins_name(found) => {
                 let name = self.name().unwrap_or_default();
                 let span = Span { start, end: self.at };
                 self.space();
                 if self.take("(") {
-                    let arguments = self.arguments(")")?;
-                    return self.call(&name, span, arguments);
+                    let arguments = self.arguments()?;
+                    let call = self.call(&name, span, arguments)?;
+                    self.grow(self.height)?;
+                    return Ok(call);
                 }
                 self.at = span.end;
                 match name.as_str() {
@@ -280,25 +312,25 @@ impl Parser<'_> {
             }
             _ => return Err(self.unexpected("a value")),
         };
+        self.height = 1;
         Ok(Expression { kind, span: Span { start, end: self.at } })
     }
 
-    fn arguments(&mut self, close: &str) -> Parsed<Vec<Expression>> {
+    /// Up to the `)`; the height is then the greatest of them.
+    fn arguments(&mut self) -> Parsed<Vec<Expression>> {
         let mut arguments = Vec::new();
+        let mut height = 0;
         self.space();
-        if self.take(close) {
-            return Ok(arguments);
-        }
-        loop {
+        while !self.take(")") {
+            if !arguments.is_empty() && !self.take(",") {
+                return Err(self.unexpected("`,` or `)`"));
+            }
             arguments.push(self.nested(Parser::pipes)?);
+            height = height.max(self.height);
             self.space();
-            if self.take(close) {
-                return Ok(arguments);
-            }
-            if !self.take(",") {
-                return Err(self.unexpected(&format!("`,` or `{close}`")));
-            }
         }
+        self.height = height;
+        Ok(arguments)
     }
 
     fn call(&self, name: &str, span: Span, arguments: Vec<Expression>) -> Parsed<Expression> {
@@ -367,7 +399,7 @@ impl Parser<'_> {
         Err(problem(span, "this escape does not exist", r#"there are \" \' \\ \n \t and \uXXXX"#))
     }
 
-    fn number(&mut self) -> Parsed<Value> {
+    fn number(&mut self, negative: bool) -> Parsed<Value> {
         let start = self.at;
         self.digits();
         let fraction = self
@@ -383,11 +415,9 @@ impl Parser<'_> {
         if self.peek().is_some_and(begins_name) {
             return Err(self.unexpected("an operator after the number"));
         }
-        let number = match fraction {
-            true => Decimal::from_str_exact(digits).ok().and_then(Value::from_decimal),
-            false => digits.parse().ok().map(Value::Integer),
-        };
-        number.ok_or_else(|| {
+        let number = Decimal::from_str_exact(digits).ok();
+        let number = if negative { number.map(|number| -number) } else { number };
+        number.and_then(Value::from_decimal).ok_or_else(|| {
             let message = format!("the number {} is out of range", crate::nearest::shorten(digits));
             problem(span, message, "integers reach 2^63 - 1, decimals have up to 28 digits")
         })
@@ -419,25 +449,32 @@ impl Parser<'_> {
     }
 
     fn nested<T>(&mut self, parse: fn(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            let span = Span { start: self.at, end: self.end };
-            let message = format!("an expression may be nested {DEEPEST} levels deep at most");
-            return Err(problem(span, message, "split it over several steps"));
-        }
+        self.deepen()?;
         let parsed = parse(self);
         self.depth -= 1;
         parsed
     }
 
-    fn link(&self, links: usize) -> Parsed<usize> {
-        if links == MOST_LINKS {
+    fn deepen(&mut self) -> Parsed<()> {
+        if self.depth == DEEPEST {
             let span = Span { start: self.at, end: self.end };
-            let message =
-                format!("an expression may have {MOST_LINKS} operators or path links in a row at most");
+            let message = format!("an expression may be nested {DEEPEST} levels deep at most");
             return Err(problem(span, message, "split it over several steps"));
         }
-        Ok(links + 1)
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Puts a node on top of a tree.
+    fn grow(&mut self, below: usize) -> Parsed<()> {
+        if below == HIGHEST {
+            let span = Span { start: self.at, end: self.end };
+            let message =
+                format!("an expression may have {HIGHEST} operators or path links in a row at most");
+            return Err(problem(span, message, "split it over several steps"));
+        }
+        self.height = below + 1;
+        Ok(())
     }
 
     fn rest(&self) -> &str {

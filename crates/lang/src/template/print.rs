@@ -18,55 +18,99 @@ impl fmt::Display for Template {
     }
 }
 
+/// Written in a loop from the leftmost part outwards: a long chain of operators must not exhaust the stack.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            ExpressionKind::Literal(value) => literal(value, f),
-            ExpressionKind::Root(root) => f.write_str(root.name()),
-            ExpressionKind::Member(base, key) => {
-                within(base, binds_as_base(base), f)?;
-                match is_name(key) || is_number(key) {
-                    true => write!(f, ".{key}"),
-                    false => {
-                        f.write_str("[")?;
-                        text(key, f)?;
-                        f.write_str("]")
-                    }
-                }
-            }
-            ExpressionKind::Index(base, index) => {
-                within(base, binds_as_base(base), f)?;
-                write!(f, "[{index}]")
-            }
-            ExpressionKind::Call(function, arguments) => {
-                write!(f, "{}(", function.name())?;
-                for (index, argument) in arguments.iter().enumerate() {
-                    f.write_str(if index == 0 { "" } else { ", " })?;
-                    write!(f, "{argument}")?;
-                }
-                f.write_str(")")
-            }
-            ExpressionKind::Unary(operator, operand) => {
-                f.write_str(match operator {
-                    UnaryOperator::Not => "!",
-                    UnaryOperator::Negate => "-",
-                })?;
-                within(operand, !matches!(operand.kind, ExpressionKind::Binary(..)), f)
-            }
-            ExpressionKind::Binary(operator, left, right) => {
-                within(left, level(left).is_none_or(|level| level >= operator.level()), f)?;
-                write!(f, " {} ", operator.sign())?;
-                within(right, level(right).is_none_or(|level| level > operator.level()), f)
-            }
-            ExpressionKind::Invalid => Ok(()),
+        let mut around = Vec::new();
+        let mut here = self;
+        while let Some(left) = here.leftmost() {
+            before_left(here, left, f)?;
+            around.push((here, left));
+            here = left;
         }
+        match &here.kind {
+            ExpressionKind::Literal(value) => literal(value, f)?,
+            ExpressionKind::Root(root) => f.write_str(root.name())?,
+            ExpressionKind::Call(function, _) => write!(f, "{}()", function.name())?,
+            ExpressionKind::Member(..)
+            | ExpressionKind::Index(..)
+            | ExpressionKind::Unary(..)
+            | ExpressionKind::Binary(..)
+            | ExpressionKind::Invalid => {}
+        }
+        around.iter().rev().try_for_each(|(outer, left)| after_left(outer, left, f))
     }
 }
 
-fn within(expression: &Expression, bare: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match bare {
-        true => write!(f, "{expression}"),
-        false => write!(f, "({expression})"),
+fn before_left(expression: &Expression, left: &Expression, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match &expression.kind {
+        ExpressionKind::Call(function, _) => write!(f, "{}", function.name())?,
+        ExpressionKind::Unary(UnaryOperator::Not, _) => f.write_str("!")?,
+        ExpressionKind::Unary(UnaryOperator::Negate, _) => f.write_str("-")?,
+        ExpressionKind::Member(..)
+        | ExpressionKind::Index(..)
+        | ExpressionKind::Binary(..)
+        | ExpressionKind::Literal(_)
+        | ExpressionKind::Root(_)
+        | ExpressionKind::Invalid => {}
+    }
+    f.write_str(if is_bare(expression, left) { "" } else { "(" })
+}
+
+fn after_left(expression: &Expression, left: &Expression, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let close = if is_bare(expression, left) { "" } else { ")" };
+    match &expression.kind {
+        ExpressionKind::Member(_, key) if is_name(key) || is_number(key) => write!(f, "{close}.{key}"),
+        ExpressionKind::Member(_, key) => {
+            write!(f, "{close}[")?;
+            text(key, f)?;
+            f.write_str("]")
+        }
+        ExpressionKind::Index(_, index) => write!(f, "{close}[{index}]"),
+        ExpressionKind::Call(_, arguments) => {
+            arguments.iter().skip(1).try_for_each(|argument| write!(f, ", {argument}"))?;
+            f.write_str(close)
+        }
+        ExpressionKind::Binary(operator, _, right) => {
+            write!(f, "{close} {} ", operator.sign())?;
+            match level(right).is_none_or(|level| level > operator.level()) {
+                true => write!(f, "{right}"),
+                false => write!(f, "({right})"),
+            }
+        }
+        ExpressionKind::Unary(..)
+        | ExpressionKind::Literal(_)
+        | ExpressionKind::Root(_)
+        | ExpressionKind::Invalid => f.write_str(close),
+    }
+}
+
+/// Whether the leftmost part of an expression needs no parentheses.
+fn is_bare(expression: &Expression, left: &Expression) -> bool {
+    match &expression.kind {
+        ExpressionKind::Member(..) | ExpressionKind::Index(..) => binds_as_base(left),
+        // `-5` is a number, `-(5)` an operation.
+        ExpressionKind::Unary(operator, _) => match &left.kind {
+            ExpressionKind::Binary(..) => false,
+            ExpressionKind::Literal(value) => *operator == UnaryOperator::Not || !is_positive(value),
+            ExpressionKind::Root(_)
+            | ExpressionKind::Member(..)
+            | ExpressionKind::Index(..)
+            | ExpressionKind::Call(..)
+            | ExpressionKind::Unary(..)
+            | ExpressionKind::Invalid => true,
+        },
+        ExpressionKind::Binary(operator, _, _) => level(left).is_none_or(|level| level >= operator.level()),
+        ExpressionKind::Call(..) => false,
+        ExpressionKind::Literal(_) | ExpressionKind::Root(_) | ExpressionKind::Invalid => true,
+    }
+}
+
+fn is_positive(value: &Value) -> bool {
+    match value {
+        Value::Integer(number) => *number >= 0,
+        Value::Decimal(number) => number.is_sign_positive(),
+        Value::Null | Value::Boolean(_) | Value::Text(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
