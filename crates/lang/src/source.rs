@@ -9,34 +9,40 @@ pub struct Span {
     pub end: usize,
 }
 
-/// The lines of a text, for turning bytes into lines and columns.
-///
-/// ```
-/// let lines = loopfour_lang::source::Lines::new("{\n  \"é\": 1\n}");
-/// assert_eq!(lines.position(9), (2, 6));
-/// ```
+/// Goes through a text once and tells lines and columns on the way.
 #[derive(Debug)]
-pub struct Lines<'a> {
-    text: &'a str,
-    /// First byte of each line.
-    starts: Vec<usize>,
+pub struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+    column: usize,
 }
 
-impl<'a> Lines<'a> {
-    /// Finds the lines of a text.
-    pub fn new(text: &'a str) -> Lines<'a> {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Lines { text, starts: std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect() }
+impl<'a> Cursor<'a> {
+    /// Stands at the first character.
+    pub fn new(text: &'a str) -> Cursor<'a> {
+        Cursor { text: text.as_bytes(), at: 0, line: 1, column: 1 }
     }
 
-    /// Line and column of a byte, both from 1, the column in characters.
-    pub fn position(&self, byte: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= byte).max(1);
-        let start = self.starts[line - 1];
-        let before = self.text.as_bytes().get(start..byte.min(self.text.len())).unwrap_or_default();
-        // Every character has one byte that does not continue another.
-        let column = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
-        (line, column + 1)
+    /// Line and column of a byte, both from 1, the column in characters. Never goes back: a byte that lies behind has the
+    /// place of the one before.
+    ///
+    /// ```
+    /// let mut cursor = loopfour_lang::source::Cursor::new("{\n  \"é\": 1\n}");
+    /// assert_eq!(cursor.advance(4), (2, 3));
+    /// assert_eq!(cursor.advance(9), (2, 6));
+    /// ```
+    pub fn advance(&mut self, byte: usize) -> (usize, usize) {
+        while self.at < byte.min(self.text.len()) {
+            match self.text[self.at] {
+                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                // Every character has one byte that does not continue another.
+                byte if byte & 0xC0 != 0x80 => self.column += 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        (self.line, self.column)
     }
 }
 

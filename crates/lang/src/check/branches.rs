@@ -7,7 +7,6 @@ use super::steps::Draft;
 use crate::catalog::{Objects, Segment};
 use crate::diagnostic::Code;
 use crate::graph::{Conflict, Graph, Lists, Outline};
-use crate::nearest::nearest;
 use crate::step::{OnError, StepKind};
 use crate::value::Value;
 
@@ -136,7 +135,7 @@ pub(super) fn fields(drafts: &[Draft], readings: &[Reading], objects: &Objects, 
         let Some((position, names, object)) = found else { continue };
         let (thing, hint) = match &path[position] {
             Segment::Key(name) => {
-                (format!("`{name}`"), did_you_mean(nearest(name, names.iter().map(String::as_str))))
+                (format!("`{name}`"), did_you_mean(report.nearest(name, names.iter().map(String::as_str))))
             }
             Segment::Index => ("items".to_owned(), None),
         };

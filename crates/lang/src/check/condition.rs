@@ -10,7 +10,6 @@ use super::read::{At, quoted};
 use super::report::{Report, did_you_mean, list_of};
 use crate::diagnostic::Code;
 use crate::json::Kind;
-use crate::nearest::nearest;
 use crate::step::condition::{ConditionStep, Operator, Test};
 use crate::template::Tree;
 use crate::value::Value;
@@ -74,7 +73,7 @@ fn named<'n>(
         let entry = at.item(index, item);
         let Some(id) = report.text(&entry) else { continue };
         let Some(&step) = names.steps.get(id) else {
-            let hint = did_you_mean(nearest(id, names.steps.keys().copied()));
+            let hint = did_you_mean(report.nearest(id, names.steps.keys().copied()));
             report.add_with(
                 Code::UnknownStep,
                 &entry.place,
@@ -189,7 +188,7 @@ fn operator(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Operator> {
     let found = OPERATORS.iter().find(|(known, _)| *known == name);
     if found.is_none() {
         let known = || OPERATORS.iter().map(|(known, _)| *known).chain(GROUPS);
-        let hint = symbol(name).or_else(|| nearest(name, known()));
+        let hint = symbol(name).or_else(|| report.nearest(name, known()));
         let hint = did_you_mean(hint).unwrap_or_else(|| format!("there are {}", list_of(known())));
         let message = format!("there is no operator {}", quoted(name));
         report.add_with(Code::UnknownValue, &at.place, at.span(), message, hint);

@@ -3,12 +3,13 @@
 //! How an expression is written is the parser's business; whether an output can be there when it is read is the
 //! business of the branches.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 
 use super::report::{Report, Spot, did_you_mean, list_of};
 use crate::catalog::Segment;
 use crate::diagnostic::Code;
-use crate::nearest::nearest;
 use crate::source::{Place, Span};
 use crate::template::{BinaryOperator, Expression, ExpressionKind, Function, Root, UnaryOperator};
 use crate::value::Value;
@@ -20,11 +21,11 @@ const STEP_MEMBERS: [&str; 3] = ["output", "status", "error"];
 /// The names that expressions may use.
 pub(super) struct Names<'a> {
     /// Positions of the steps by id; of two steps with one id the first.
-    pub(super) steps: HashMap<&'a str, usize>,
+    pub(super) steps: IndexMap<&'a str, usize>,
     /// `None` where they could not be read: then nothing is said about them.
     pub(super) variables: Option<Value>,
     /// Names of `inputSchema.properties`.
-    pub(super) inputs: Vec<&'a str>,
+    pub(super) inputs: HashSet<&'a str>,
     /// Names of environment variables that the operator allows.
     pub(super) environment: &'a [String],
 }
@@ -145,7 +146,7 @@ impl Walk<'_, '_> {
             );
         };
         let Some(&source) = self.names.steps.get(id) else {
-            let hint = did_you_mean(nearest(id, self.names.steps.keys().copied()))
+            let hint = did_you_mean(self.report.nearest(id, self.names.steps.keys().copied()))
                 .or_else(|| hyphen(id, self.names).map(|reason| format!("{reason}; {SPACES}")));
             return self.add(Code::UnknownStep, first.span, format!("there is no step `{id}`"), hint);
         };
@@ -160,7 +161,7 @@ impl Walk<'_, '_> {
                 self.is_readable(first, id, source);
             }
             Some((field, Some(name), _)) => {
-                let hint = match nearest(name, STEP_MEMBERS) {
+                let hint = match self.report.nearest(name, STEP_MEMBERS) {
                     Some(name) => did_you_mean(Some(name)),
                     None => Some(format!("write `steps.{id}.output.{name}`")),
                 };
@@ -220,7 +221,7 @@ impl Walk<'_, '_> {
             let Value::Object(members) = &here else { return };
             let Some(name) = member(link) else { return };
             let Some(value) = members.get(name) else {
-                let hint = did_you_mean(nearest(name, members.keys().map(String::as_str)))
+                let hint = did_you_mean(self.report.nearest(name, members.keys().map(String::as_str)))
                     .or_else(|| hyphen(name, self.names).map(|reason| format!("{reason}; {SPACES}")));
                 let span = Span { start: base.span.start, end: link.span.end };
                 return self.add(Code::UnknownMember, span, format!("`{way}` has no `{name}`"), hint);
@@ -238,7 +239,7 @@ impl Walk<'_, '_> {
         };
         let allowed = self.names.environment;
         if !allowed.iter().any(|allowed| allowed == name) {
-            let hint = did_you_mean(nearest(name, allowed.iter().map(String::as_str)));
+            let hint = did_you_mean(self.report.nearest(name, allowed.iter().map(String::as_str)));
             let hint = hint.unwrap_or_else(|| format!("the operator can add `{name}` to `env_allow`"));
             let message = format!("environment variable `{name}` is not allowed");
             self.add(Code::EnvironmentNotAllowed, links[0].span, message, Some(hint));
@@ -251,7 +252,7 @@ impl Walk<'_, '_> {
         if name.is_some_and(|name| RUN_MEMBERS.contains(&name)) {
             return;
         }
-        let hint = did_you_mean(name.and_then(|name| nearest(name, RUN_MEMBERS)));
+        let hint = did_you_mean(name.and_then(|name| self.report.nearest(name, RUN_MEMBERS)));
         let message = match name {
             Some(name) => format!("`run` has no `{name}`, only {}", list_of(RUN_MEMBERS)),
             None => format!("`run` has only {}", list_of(RUN_MEMBERS)),
@@ -264,12 +265,12 @@ impl Walk<'_, '_> {
             format!("write `steps.{name}.output`")
         } else if let Some(reason) = hyphen(name, self.names) {
             format!("{reason}; {SPACES}")
-        } else if let Some(root) = nearest(name, ROOTS) {
+        } else if let Some(root) = self.report.nearest(name, ROOTS) {
             format!("did you mean `{root}`?")
         } else if matches!(&self.names.variables, Some(Value::Object(members)) if members.contains_key(name))
         {
             format!("write `variables.{name}`")
-        } else if self.names.inputs.contains(&name) {
+        } else if self.names.inputs.contains(name) {
             format!("write `input.{name}`")
         } else {
             format!("a path begins with {}", list_of(ROOTS))
@@ -302,7 +303,7 @@ fn hyphen(name: &str, names: &Names<'_>) -> Option<String> {
     let known = |name: &str| {
         ROOTS.contains(&name)
             || names.steps.contains_key(name)
-            || names.inputs.contains(&name)
+            || names.inputs.contains(name)
             || matches!(&names.variables, Some(Value::Object(members)) if members.contains_key(name))
     };
     if known(name) {

@@ -112,7 +112,7 @@ fn workflow(
     let names = Names {
         steps: list.as_ref().map(|list| steps::ids(list, report)).unwrap_or_default(),
         variables: variables.clone(),
-        inputs: root.get("inputSchema").map(|schema| properties(&schema)).unwrap_or_default(),
+        inputs: root.get("inputSchema").map(|schema| properties(&schema).collect()).unwrap_or_default(),
         environment: options.environment,
     };
     let mut readings = Vec::new();
@@ -162,13 +162,17 @@ fn name(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {
 
 fn schema(root: &At<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<Value> {
     let at = root.get(key)?;
-    report.any_object(&at).then(|| at.node.to_value())
+    if !report.any_object(&at) {
+        return None;
+    }
+    policy::not_carried_out(&at, &format!("`{key}`"), report);
+    Some(at.node.to_value())
 }
 
 /// The names of a schema's properties.
-fn properties<'n>(schema: &At<'_, 'n>) -> Vec<&'n str> {
+fn properties<'n>(schema: &At<'_, 'n>) -> impl Iterator<Item = &'n str> {
     let members = schema.get("properties").map(|properties| properties.members()).unwrap_or_default();
-    members.iter().map(|member| member.key.as_str()).collect()
+    members.iter().map(|member| member.key.as_str())
 }
 
 fn variables(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<Value> {

@@ -5,12 +5,11 @@
 use std::collections::HashMap;
 
 use super::compile::is_template;
-use super::read::{At, is_misspelled, opening, quoted};
+use super::read::{At, opening, quoted};
 use super::report::{Report, did_you_mean, list_of};
 use crate::catalog::{Action, Parameter, Place as Location, Type};
 use crate::diagnostic::Code;
 use crate::json::{Kind, Member};
-use crate::nearest::nearest;
 use crate::value::Value;
 
 /// Stripe's limits of `metadata`: keys, characters of a key, characters of a value.
@@ -35,8 +34,9 @@ pub(super) fn parameters(config: &At<'_, '_>, action: &Action, report: &mut Repo
     let known: Vec<&str> = spellings(action).collect();
     for parameter in action.parameters.iter().filter(|parameter| parameter.required) {
         let stands = given.contains_key(parameter.wire.as_str());
-        let misspelled =
-            [&parameter.name, &parameter.wire].into_iter().any(|name| is_misspelled(config, name, &known));
+        let misspelled = [&parameter.name, &parameter.wire]
+            .into_iter()
+            .any(|name| report.is_misspelled(config, name, &known));
         if !stands && !misspelled {
             let message = format!("`{}` needs `{}`", action.name, parameter.name);
             let place = config.place.key(&parameter.name);
@@ -52,7 +52,7 @@ fn spellings(action: &Action) -> impl Iterator<Item = &str> {
 
 fn unknown_parameter(config: &At<'_, '_>, action: &Action, member: &Member, report: &mut Report<'_>) {
     let documented = || action.parameters.iter().filter(|parameter| parameter.documented);
-    let hint = match nearest(&member.key, spellings(action)) {
+    let hint = match report.nearest(&member.key, spellings(action)) {
         Some(name) => did_you_mean(Some(name)),
         None => {
             Some(format!("documented are {}", list_of(documented().map(|parameter| parameter.name.as_str()))))
@@ -222,7 +222,7 @@ fn object(at: &At<'_, '_>, kind: &Type, required: &[String], report: &mut Report
     let mut fine = true;
     for member in at.members() {
         let Some((wire, inner)) = kind.member(&member.key) else {
-            let hint = did_you_mean(nearest(&member.key, known.iter().copied()));
+            let hint = did_you_mean(report.nearest(&member.key, known.iter().copied()));
             report.unknown_key(at, member, hint);
             fine = false;
             continue;
@@ -235,7 +235,7 @@ fn object(at: &At<'_, '_>, kind: &Type, required: &[String], report: &mut Report
         fine &= value(&item, inner, report);
     }
     for wire in required {
-        if !given.contains_key(wire.as_str()) && !is_misspelled(at, wire, &known) {
+        if !given.contains_key(wire.as_str()) && !report.is_misspelled(at, wire, &known) {
             let message = format!("`{}` needs `{wire}`", at.name());
             report.add(Code::MissingKey, &at.place.key(wire), opening(at.span()), message);
             fine = false;

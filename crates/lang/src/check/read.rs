@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::report::{Report, did_you_mean, list_of};
 use crate::diagnostic::Code;
 use crate::json::{Kind, Member, Node};
-use crate::nearest::{nearest, shorten};
+use crate::nearest::shorten;
 use crate::source::{Place, Span};
 use crate::value::Value;
 
@@ -91,7 +91,7 @@ impl Report<'_> {
             return false;
         }
         for member in at.members().iter().filter(|member| !known.contains(&member.key.as_str())) {
-            let hint = did_you_mean(nearest(&member.key, known.iter().copied())).or_else(|| {
+            let hint = did_you_mean(self.nearest(&member.key, known.iter().copied())).or_else(|| {
                 (!known.is_empty() && known.len() <= 8)
                     .then(|| format!("known here: {}", list_of(known.iter().copied())))
             });
@@ -122,11 +122,17 @@ impl Report<'_> {
         known: &[&str],
     ) -> Option<At<'a, 'n>> {
         let found = at.get(key);
-        if found.is_none() && !is_misspelled(at, key, known) {
+        if found.is_none() && !self.is_misspelled(at, key, known) {
             let message = format!("{} needs `{key}`", owner(at));
             self.add(Code::MissingKey, &at.place.key(key), opening(at.span()), message);
         }
         found
+    }
+
+    /// Whether an unknown key stands there that is nearest to `key`.
+    pub(super) fn is_misspelled(&self, at: &At<'_, '_>, key: &str, known: &[&str]) -> bool {
+        let mut unknown = at.members().iter().filter(|member| !known.contains(&member.key.as_str()));
+        unknown.any(|member| self.nearest(&member.key, known.iter().copied()) == Some(key))
     }
 
     pub(super) fn text<'n>(&mut self, at: &At<'_, 'n>) -> Option<&'n str> {
@@ -190,19 +196,13 @@ impl Report<'_> {
         let text = self.text(at)?;
         let found = choices.iter().copied().find(|choice| *choice == text);
         if found.is_none() {
-            let hint = did_you_mean(nearest(text, choices.iter().copied()))
+            let hint = did_you_mean(self.nearest(text, choices.iter().copied()))
                 .unwrap_or_else(|| format!("there are {}", list_of(choices.iter().copied())));
             let message = format!("there is no {what} {}", quoted(text));
             self.add_with(Code::UnknownValue, &at.place, at.span(), message, hint);
         }
         found
     }
-}
-
-/// Whether an unknown key stands there that is nearest to `key`.
-pub(super) fn is_misspelled(at: &At<'_, '_>, key: &str, known: &[&str]) -> bool {
-    let unknown = at.members().iter().filter(|member| !known.contains(&member.key.as_str()));
-    unknown.into_iter().any(|member| nearest(&member.key, known.iter().copied()) == Some(key))
 }
 
 /// The first byte of an object, where something that is missing in it is reported.

@@ -1,19 +1,39 @@
 //! Collecting what is found, with places.
 
+use std::cell::Cell;
+
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::json::{self, Node};
-use crate::source::{Lines, Place, Span};
+use crate::nearest::nearest;
+use crate::source::{Cursor, Place, Span};
 
 /// Everything found so far.
 pub(super) struct Report<'t> {
     text: &'t str,
-    lines: Lines<'t>,
     found: Vec<Diagnostic>,
+    /// So many names may still be compared in search of a nearest one: the checker also meets texts made to keep it busy.
+    comparisons: Cell<usize>,
 }
+
+const MOST_COMPARISONS: usize = 200_000;
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Report<'t> {
-        Report { text, lines: Lines::new(text), found: Vec::new() }
+        Report { text, found: Vec::new(), comparisons: Cell::new(MOST_COMPARISONS) }
+    }
+
+    /// The candidate that is nearest to a wrong name.
+    pub(super) fn nearest<'a>(
+        &self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let allowed = self.comparisons.get();
+        let mut compared = 0;
+        let counted = candidates.into_iter().take(allowed).inspect(|_| compared += 1);
+        let nearest = nearest(name, counted);
+        self.comparisons.set(allowed - compared);
+        nearest
     }
 
     /// For finding out whether something fits: what is found is not kept with its lines.
@@ -56,15 +76,15 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
         hint: impl Into<Option<String>>,
     ) {
-        let (line, column) = self.lines.position(spot.span.start);
         self.found.push(Diagnostic {
             code: code.name(),
             severity: code.severity(),
             pointer: spot.pointer.clone(),
             field: spot.field.clone(),
             span: spot.span,
-            line,
-            column,
+            // Told at the end, in one pass.
+            line: 0,
+            column: 0,
             message: message.into(),
             hint: hint.into(),
         });
@@ -80,6 +100,10 @@ impl<'t> Report<'t> {
             diagnostic.severity == Severity::Error || !ignored.iter().any(|code| code == diagnostic.code)
         });
         self.found.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
+        let mut cursor = Cursor::new(self.text);
+        for diagnostic in &mut self.found {
+            (diagnostic.line, diagnostic.column) = cursor.advance(diagnostic.span.start);
+        }
         self.found
     }
 }

@@ -6,7 +6,6 @@ use super::policy;
 use super::read::{At, quoted};
 use super::report::{Report, did_you_mean};
 use crate::diagnostic::{Code, Severity};
-use crate::nearest::nearest;
 use crate::template::Template;
 use crate::workflow::{Concurrency, Settings};
 
@@ -43,7 +42,10 @@ pub(super) fn settings(
     let mut compiler = Compiler { report, names, readings, feeds: Vec::new(), reader: Reader::End };
     settings.output = at.get("output").map(|output| compiler.tree(&output, Purpose::default()));
     compiler.reader = Reader::Start;
-    settings.title = at.get("title").and_then(|title| compiler.text(&title));
+    settings.title = at.get("title").and_then(|title| {
+        policy::not_carried_out(&title, "`title`", compiler.report);
+        compiler.text(&title)
+    });
     settings.concurrency =
         at.get("concurrency").and_then(|concurrency| self::concurrency(&concurrency, &mut compiler));
     settings.ignore = at.get("ignore").map(|ignore| self::ignore(&ignore, report)).unwrap_or_default();
@@ -72,7 +74,9 @@ fn ignore(at: &At<'_, '_>, report: &mut Report<'_>) -> Vec<String> {
         let Some(name) = report.text(&entry) else { continue };
         let (message, hint) = match Code::find(name) {
             Some(code) if code.severity() != Severity::Error => {
-                codes.push(name.to_owned());
+                if !codes.iter().any(|known| known == name) {
+                    codes.push(name.to_owned());
+                }
                 continue;
             }
             Some(code) => (
@@ -83,7 +87,7 @@ fn ignore(at: &At<'_, '_>, report: &mut Report<'_>) -> Vec<String> {
                 let known = Code::ALL.iter().filter(|code| code.severity() != Severity::Error);
                 (
                     format!("there is no code {}", quoted(name)),
-                    did_you_mean(nearest(name, known.map(|code| code.name()))),
+                    did_you_mean(report.nearest(name, known.map(|code| code.name()))),
                 )
             }
         };

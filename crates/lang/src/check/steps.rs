@@ -1,7 +1,8 @@
 //! Steps: ids, types, what every step may carry, and the hand-over to the checks of each type.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use super::compile::{Compiler, Feed, Purpose};
 use super::expression::{Names, Reader, Reading};
@@ -11,7 +12,6 @@ use super::{condition, parameters, policy, stripe};
 use crate::catalog::{Action, Catalog};
 use crate::diagnostic::Code;
 use crate::graph::Lists;
-use crate::nearest::nearest;
 use crate::step::{ActionStep, OnError, Step, StepKind};
 use crate::template::Tree;
 
@@ -44,8 +44,8 @@ pub(super) struct Draft {
 }
 
 /// Checks the ids of all steps and gives their positions.
-pub(super) fn ids<'n>(steps: &At<'_, 'n>, report: &mut Report<'_>) -> HashMap<&'n str, usize> {
-    let mut positions = HashMap::new();
+pub(super) fn ids<'n>(steps: &At<'_, 'n>, report: &mut Report<'_>) -> IndexMap<&'n str, usize> {
+    let mut positions = IndexMap::new();
     for (index, item) in steps.items().iter().enumerate() {
         let step = steps.item(index, item);
         let Some(at) = step.get("id") else { continue };
@@ -127,7 +127,7 @@ fn kind(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<&'static str> {
         not_yet_available(&kind, &format!("the step type `{name}`"), report);
         return None;
     }
-    let hint = did_you_mean(nearest(name, TYPES.into_iter().chain(LATER_TYPES)))
+    let hint = did_you_mean(report.nearest(name, TYPES.into_iter().chain(LATER_TYPES)))
         .unwrap_or_else(|| format!("there are {}", list_of(TYPES)));
     let message = format!("there is no step type {}", quoted(name));
     report.add_with(Code::UnknownValue, &kind.place, kind.span(), message, hint);
@@ -182,7 +182,7 @@ fn without_config(at: &At<'_, '_>, action: Arc<Action>, report: &mut Report<'_>)
     if required.peek().is_none() {
         return Some(action);
     }
-    if !super::read::is_misspelled(at, "config", &KEYS) {
+    if !report.is_misspelled(at, "config", &KEYS) {
         for parameter in required {
             let message = format!("`{}` needs `{}`", action.name, parameter.name);
             let config = at.place.key("config");
@@ -203,7 +203,7 @@ fn find_action(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_>) -> O
     }
     let known = || catalog.actions.keys().map(String::as_str);
     let unqualified = known().find(|known| known.split_once('.').is_some_and(|(_, own)| own == name));
-    let hint = did_you_mean(unqualified.or_else(|| nearest(name, known())));
+    let hint = did_you_mean(unqualified.or_else(|| report.nearest(name, known())));
     let message = format!("there is no action {}", quoted(name));
     report.add_with(Code::UnknownAction, &at.place, at.span(), message, hint);
     None

@@ -5,12 +5,11 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 
 use super::condition::regex;
-use super::read::{At, is_misspelled, opening, quoted};
+use super::read::{At, opening, quoted};
 use super::report::{Report, did_you_mean};
 use crate::catalog::Catalog;
 use crate::diagnostic::Code;
 use crate::json::{Kind, Member};
-use crate::nearest::nearest;
 use crate::trigger::{Missed, Overlap, Rhythm, Schedule, Trigger, Webhook};
 
 const TYPES: [&str; 4] = ["api", "webhook", "schedule", "failure"];
@@ -104,7 +103,7 @@ fn events(
                 .iter()
                 .flat_map(|event| if family { families(event) } else { vec![event.clone()] });
             let known: Vec<String> = known.collect();
-            let hint = did_you_mean(nearest(event, known.iter().map(String::as_str)));
+            let hint = did_you_mean(report.nearest(event, known.iter().map(String::as_str)));
             let message = format!("Stripe sends no event {}", quoted(event));
             report.add_with(Code::UnknownEvent, &entry.place, entry.span(), message, hint);
         }
@@ -185,7 +184,7 @@ fn filter_test(tests: &At<'_, '_>, test: &Member, report: &mut Report<'_>) {
         "$eq" | "$ne" | "$gt" | "$gte" | "$lt" | "$lte" | "$contains" => {}
         unknown => {
             let known = OPERATORS.into_iter().chain([PATTERN]);
-            let hint = did_you_mean(nearest(unknown, known));
+            let hint = did_you_mean(report.nearest(unknown, known));
             let message = format!("there is no operator `{unknown}`");
             report.add_with(Code::UnknownKey, &value.place, test.key_span, message, hint);
         }
@@ -205,7 +204,7 @@ fn schedule(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Schedule> {
             None
         }
         (None, None) => {
-            if !["cron", "interval"].into_iter().any(|key| is_misspelled(at, key, &SCHEDULE_KEYS)) {
+            if !["cron", "interval"].into_iter().any(|key| report.is_misspelled(at, key, &SCHEDULE_KEYS)) {
                 let message = "a schedule needs `cron` or `interval`";
                 report.add(Code::MissingKey, &at.place.key("cron"), opening(at.span()), message);
             }
@@ -303,7 +302,7 @@ fn timezone<'n>(at: &At<'_, 'n>, report: &mut Report<'_>) -> Option<&'n str> {
     let name = report.text(at)?;
     if TimeZone::get(name).is_err() {
         let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-        let hint = did_you_mean(nearest(name, zones.iter().map(String::as_str)))
+        let hint = did_you_mean(report.nearest(name, zones.iter().map(String::as_str)))
             .unwrap_or_else(|| "write an IANA name, such as `Europe/Berlin` or `UTC`".to_owned());
         let message = format!("there is no time zone {}", quoted(name));
         report.add_with(Code::UnknownTimezone, &at.place, at.span(), message, hint);

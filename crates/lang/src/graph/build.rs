@@ -7,7 +7,7 @@ use super::{Conflict, Graph, Naming, Node, Outline, TooEntangled};
 use crate::step::condition::Branch;
 
 /// Conditions of one workflow that are followed.
-const MOST_CONDITIONS: usize = 1000;
+const MOST_CONDITIONS: usize = 500;
 
 /// What a variable says about a condition that ran.
 pub(super) enum Fact {

@@ -227,7 +227,9 @@ fn what_settles_that_an_output_may_be_absent() {
         ));
     };
     let customer = |name: &str| {
-        reads(&format!(r#"{{"id": "b", "action": "stripe.createCustomer", "config": {{"name": "{name}"}}}}"#))
+        reads(&format!(
+            r#"{{"id": "b", "action": "stripe.createCustomer", "config": {{"name": "{name}"}}}}"#
+        ));
     };
     customer("{{steps.a.output.name || 'nobody'}}");
     customer("{{steps.a.output.name ?? input.name}}");
