@@ -144,6 +144,11 @@ impl Code {
     }
 
     /// The code of that name.
+    ///
+    /// ```
+    /// use loopfour_lang::diagnostic::Code;
+    /// assert_eq!(Code::find("LF0201"), Some(Code::DuplicateId));
+    /// ```
     pub fn find(name: &str) -> Option<Code> {
         Code::ALL.into_iter().find(|code| code.name() == name)
     }

@@ -30,7 +30,7 @@ impl<'a> Cursor<'a> {
     /// ```
     /// let mut cursor = loopfour_lang::source::Cursor::new("{\n  \"é\": 1\n}");
     /// assert_eq!(cursor.advance(4), (2, 3));
-    /// assert_eq!(cursor.advance(9), (2, 6));
+    /// assert_eq!(cursor.advance(9), (2, 7));
     /// ```
     pub fn advance(&mut self, byte: usize) -> (usize, usize) {
         while self.at < byte.min(self.text.len()) {

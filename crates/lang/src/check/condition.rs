@@ -10,7 +10,7 @@ use super::read::{At, quoted};
 use super::report::{Report, did_you_mean, list_of};
 use crate::diagnostic::Code;
 use crate::json::Kind;
-use crate::step::condition::{ConditionStep, Operator, Test};
+use crate::step::condition::{Operator, Test, compile};
 use crate::template::Tree;
 use crate::value::Value;
 
@@ -18,28 +18,18 @@ const KEYS: [&str; 3] = ["conditions", "then", "else"];
 const COMPARISON_KEYS: [&str; 3] = ["left", "operator", "right"];
 const GROUP_KEYS: [&str; 2] = ["operator", "conditions"];
 const GROUPS: [&str; 3] = ["and", "or", "not"];
-const OPERATORS: [(&str, Operator); 12] = [
-    ("eq", Operator::Eq),
-    ("ne", Operator::Ne),
-    ("gt", Operator::Gt),
-    ("gte", Operator::Gte),
-    ("lt", Operator::Lt),
-    ("lte", Operator::Lte),
-    ("contains", Operator::Contains),
-    ("startsWith", Operator::StartsWith),
-    ("endsWith", Operator::EndsWith),
-    ("exists", Operator::Exists),
-    ("isEmpty", Operator::IsEmpty),
-    ("matches", Operator::Matches),
-];
+/// What could be read of a condition. The lists are there also where the test is wrong, for the branches.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) test: Option<Test>,
+    pub(super) then: Vec<usize>,
+    pub(super) otherwise: Vec<usize>,
+}
 
-/// Checks the `config` of a condition. The lists are given also where the test is wrong, for the branches.
-pub(super) fn condition(
-    config: &At<'_, '_>,
-    compiler: &mut Compiler<'_, '_>,
-) -> (Option<Test>, Vec<usize>, Vec<usize>) {
+/// Checks the `config` of a condition.
+pub(super) fn condition(config: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Parts {
     if !compiler.report.object(config, &KEYS) {
-        return (None, Vec::new(), Vec::new());
+        return Parts::default();
     }
     let test =
         compiler.report.require(config, "conditions", &KEYS).and_then(|test| self::test(&test, compiler));
@@ -50,12 +40,7 @@ pub(super) fn condition(
     let otherwise = config.get("else");
     let otherwise =
         otherwise.map(|at| named(&at, compiler.report, names, reader, &mut seen)).unwrap_or_default();
-    (test, then, otherwise)
-}
-
-/// Puts a condition together.
-pub(super) fn step(test: Test, then: Vec<usize>, otherwise: Vec<usize>) -> ConditionStep {
-    ConditionStep { test, then, otherwise }
+    Parts { test, then, otherwise }
 }
 
 fn named<'n>(
@@ -159,7 +144,7 @@ fn comparison(
     let left = compiler.report.require(at, "left", &COMPARISON_KEYS);
     let exists = operator == Some(Operator::Exists);
     let left = left.map(|left| compiler.tree(&left, Purpose { guarded: exists, joins: true }));
-    let takes_right = !matches!(operator, Some(Operator::Exists | Operator::IsEmpty));
+    let takes_right = operator.is_none_or(Operator::takes_right);
     let right = at.get("right");
     if let Some(right) = right.as_ref().filter(|_| !takes_right) {
         let message = "this operator compares with nothing, so it takes no `right`";
@@ -185,15 +170,15 @@ fn comparison(
 
 fn operator(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Operator> {
     let name = report.text(at)?;
-    let found = OPERATORS.iter().find(|(known, _)| *known == name);
+    let found = Operator::ALL.into_iter().find(|known| known.name() == name);
     if found.is_none() {
-        let known = || OPERATORS.iter().map(|(known, _)| *known).chain(GROUPS);
+        let known = || Operator::ALL.map(Operator::name).into_iter().chain(GROUPS);
         let hint = symbol(name).or_else(|| report.nearest(name, known()));
         let hint = did_you_mean(hint).unwrap_or_else(|| format!("there are {}", list_of(known())));
         let message = format!("there is no operator {}", quoted(name));
         report.add_with(Code::UnknownValue, &at.place, at.span(), message, hint);
     }
-    found.map(|(_, operator)| *operator)
+    found
 }
 
 /// The operator that a sign from another language stands for.
@@ -225,21 +210,18 @@ fn pattern(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Option<Regex>> {
 
 /// Compiles a constant pattern, or says why not.
 pub(super) fn regex(at: &At<'_, '_>, text: &str, report: &mut Report<'_>) -> Option<Regex> {
-    match Regex::new(text) {
-        Ok(regex) => Some(regex),
-        Err(error) => {
-            let reason = match &error {
-                regex::Error::Syntax(text) => {
-                    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-                }
-                regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-                _ => error.to_string(),
-            };
-            let message = format!("{} is no regular expression: {reason}", quoted(text));
-            let hint = "look-around and back-references do not exist, so that matching takes linear time";
-            let hint = reason.contains("not supported").then(|| hint.to_owned());
-            report.add_with(Code::BadPattern, &at.place, at.span(), message, hint);
-            None
-        }
+    if !report.takes_pattern() {
+        let message = "there are too many constant patterns in this workflow";
+        report.add(Code::OutOfLimits, &at.place, at.span(), message);
+        return None;
     }
+    let error = match compile(text) {
+        Ok(regex) => return Some(regex),
+        Err(error) => error,
+    };
+    let hint = "look-around and back-references do not exist, so that matching takes linear time";
+    let hint = error.contains("not supported").then(|| hint.to_owned());
+    let message = format!("{} is no regular expression: {error}", quoted(text));
+    report.add_with(Code::BadPattern, &at.place, at.span(), message, hint);
+    None
 }

@@ -23,7 +23,8 @@ use crate::step::Step;
 use crate::value::{Object, Value};
 use crate::workflow::Workflow;
 
-use expression::Names;
+use compile::Compiler;
+use expression::{Names, Reader};
 use read::At;
 use report::Report;
 use steps::Draft;
@@ -122,7 +123,10 @@ fn workflow(
     if let Some(list) = &list {
         for (position, item) in list.items().iter().enumerate() {
             let step = list.item(position, item);
-            drafts.push(steps::step(&step, position, options.catalog, &names, &mut readings, report));
+            let reader = Reader::Step(position);
+            let compiler =
+                Compiler { report, names: &names, readings: &mut readings, feeds: Vec::new(), reader };
+            drafts.push(steps::step(&step, options.catalog, compiler));
         }
         graph = Some(branches::branches(list, &drafts, &readings, report));
         branches::fields(&drafts, &readings, &options.catalog.objects, report);

@@ -13,13 +13,16 @@ pub(super) struct Report<'t> {
     found: Vec<Diagnostic>,
     /// So many names may still be compared in search of a nearest one: the checker also meets texts made to keep it busy.
     comparisons: Cell<usize>,
+    /// So many constant patterns may still be compiled; each takes time and memory.
+    patterns: usize,
 }
 
 const MOST_COMPARISONS: usize = 200_000;
+const MOST_PATTERNS: usize = 100;
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Report<'t> {
-        Report { text, found: Vec::new(), comparisons: Cell::new(MOST_COMPARISONS) }
+        Report { text, found: Vec::new(), comparisons: Cell::new(MOST_COMPARISONS), patterns: MOST_PATTERNS }
     }
 
     /// The candidate that is nearest to a wrong name.
@@ -34,6 +37,13 @@ impl<'t> Report<'t> {
         let nearest = nearest(name, counted);
         self.comparisons.set(allowed - compared);
         nearest
+    }
+
+    /// Whether one more pattern may be compiled.
+    pub(super) fn takes_pattern(&mut self) -> bool {
+        let left = self.patterns > 0;
+        self.patterns = self.patterns.saturating_sub(1);
+        left
     }
 
     /// For finding out whether something fits: what is found is not kept with its lines.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::compile::{Compiler, Feed, Purpose};
-use super::expression::{Names, Reader, Reading};
+use super::condition::Parts;
 use super::read::{At, opening, quoted};
 use super::report::{Report, did_you_mean, list_of};
 use super::{condition, parameters, policy, stripe};
 use crate::catalog::{Action, Catalog};
 use crate::diagnostic::Code;
 use crate::graph::Lists;
-use crate::step::{ActionStep, OnError, Step, StepKind};
+use crate::step::{ActionStep, ConditionStep, OnError, Step, StepKind};
 use crate::template::Tree;
 
 const KEYS: [&str; 10] = [
@@ -71,14 +71,8 @@ pub(super) fn ids<'n>(steps: &At<'_, 'n>, report: &mut Report<'_>) -> IndexMap<&
 }
 
 /// Checks one step.
-pub(super) fn step(
-    at: &At<'_, '_>,
-    position: usize,
-    catalog: &Catalog,
-    names: &Names<'_>,
-    readings: &mut Vec<Reading>,
-    report: &mut Report<'_>,
-) -> Draft {
+pub(super) fn step(at: &At<'_, '_>, catalog: &Catalog, mut compiler: Compiler<'_, '_>) -> Draft {
+    let report = &mut *compiler.report;
     if !report.object(at, &KEYS) {
         return Draft::default();
     }
@@ -91,23 +85,20 @@ pub(super) fn step(
     if let Some(compensate) = at.get("compensate") {
         not_yet_available(&compensate, "`compensate`", report);
     }
-    let mut compiler =
-        Compiler { report, names, readings, feeds: Vec::new(), reader: Reader::Step(position) };
     let mut lists = None;
-    let kind = match kind(at, compiler.report) {
+    let kind = match kind(at, report) {
         Some("action") => action_step(at, catalog, &mut compiler).map(StepKind::Action),
         Some(_) => {
             let may_fail = matches!(on_error, OnError::Continue { .. });
-            let (test, then, otherwise) = condition_step(at, &mut compiler);
+            let Parts { test, then, otherwise } = condition_step(at, &mut compiler);
             lists = Some(Lists { then: then.clone(), otherwise: otherwise.clone(), may_fail });
-            test.map(|test| StepKind::Condition(condition::step(test, then, otherwise)))
+            test.map(|test| StepKind::Condition(ConditionStep { test, then, otherwise }))
         }
         None => None,
     };
-    let feeds = compiler.feeds;
     let step =
         id.zip(kind).map(|(id, kind)| Step { id: id.to_owned(), name, kind, retry, on_error, timeout_ms });
-    Draft { step, lists, feeds }
+    Draft { step, lists, feeds: compiler.feeds }
 }
 
 /// The step's type, where it is one that this version has.
@@ -209,9 +200,7 @@ fn find_action(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_>) -> O
     None
 }
 
-type Read = (Option<crate::step::condition::Test>, Vec<usize>, Vec<usize>);
-
-fn condition_step(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Read {
+fn condition_step(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Parts {
     for key in ["action", "connectionId"] {
         if let Some(other) = at.get(key) {
             let message = format!("a condition has no `{key}`");
@@ -220,6 +209,6 @@ fn condition_step(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Read {
     }
     match compiler.report.require(at, "config", &KEYS) {
         Some(config) => condition::condition(&config, compiler),
-        None => (None, Vec::new(), Vec::new()),
+        None => Parts::default(),
     }
 }

@@ -87,6 +87,18 @@ struct Node {
 impl Graph {
     /// Follows all branches. Also gives every pair of conditions that may not both name a step, once per second one.
     ///
+    /// ```
+    /// use loopfour_lang::graph::{Graph, Lists, Outline, Verdict};
+    /// use loopfour_lang::step::condition::Branch;
+    ///
+    /// let lists = Lists { then: vec![1], ..Lists::default() };
+    /// let steps = [Outline { condition: Some(lists), ..Outline::default() }, Outline::default()];
+    /// let (graph, conflicts) = Graph::build(&steps).unwrap();
+    /// assert!(conflicts.is_empty());
+    /// assert_eq!(graph.verdict(1, &|_| Some(Branch::Then)), Verdict::Run);
+    /// assert_eq!(graph.verdict(1, &|_| Some(Branch::Else)), Verdict::Skip);
+    /// ```
+    ///
     /// # Errors
     /// More dependencies than the limit.
     pub fn build(outlines: &[Outline]) -> Result<(Graph, Vec<Conflict>), TooEntangled> {

@@ -71,6 +71,22 @@ fn sixty_four_levels_are_taken_and_one_more_is_not() {
 }
 
 #[test]
+fn a_hundred_constant_patterns_are_compiled() {
+    let test = r#"{"left": "{{input.x}}", "operator": "matches", "right": "^a"}"#;
+    let found = |count: usize| {
+        let tests = vec![test; count].join(",");
+        let condition = format!(r#"{{"operator": "or", "conditions": [{tests}]}}"#);
+        let text = format!(
+            r#"{{"name": "w", "trigger": {{"type": "api"}}, "steps": [{{"id": "c", "type": "condition",
+            "config": {{"conditions": {condition}, "then": []}}}}]}}"#
+        );
+        check(&text).diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>()
+    };
+    assert_eq!(found(100), [""; 0]);
+    assert_eq!(found(101), ["LF0105"]);
+}
+
+#[test]
 fn names_have_1_to_255_characters() {
     let named = |length: usize| check(&EXAMPLE.replace("Create and Send Invoice", &"é".repeat(length)));
     assert!(named(1).workflow.is_some());
