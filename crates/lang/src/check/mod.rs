@@ -49,8 +49,8 @@ pub struct Checked {
     pub workflow: Option<Workflow>,
     /// In the order of the text.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether the text has the shape of a workflow: JSON with a name, a trigger and steps of the right kinds. Only then
-    /// may an editor store it as an incomplete draft.
+    /// Whether the text has the shape of a workflow: JSON without duplicate keys, with a name, a trigger and steps of the
+    /// right kinds. Only then may an editor store it as an incomplete draft.
     pub has_shape: bool,
 }
 
@@ -74,9 +74,16 @@ pub fn check(text: &str, options: Options<'_>) -> Checked {
     };
     let root = At { node: &document, place: Place::Root };
     duplicate_keys(&root, &mut report);
-    let (workflow, has_shape, ignored) = workflow(&root, options, &mut report);
+    let has_shape = !report.has_errors() && has_shape(&root);
+    let (workflow, ignored) = workflow(&root, options, &mut report);
     let workflow = workflow.filter(|_| !report.has_errors());
     Checked { workflow, diagnostics: report.finish(&ignored), has_shape }
+}
+
+fn has_shape(root: &At<'_, '_>) -> bool {
+    root.get("name").is_some_and(|name| matches!(name.node.kind, Kind::Text(_)))
+        && root.get("trigger").is_some_and(|trigger| matches!(trigger.node.kind, Kind::Object(_)))
+        && root.get("steps").is_some_and(|steps| matches!(steps.node.kind, Kind::Array(_)))
 }
 
 fn duplicate_keys(at: &At<'_, '_>, report: &mut Report<'_>) {
@@ -98,14 +105,14 @@ fn workflow(
     root: &At<'_, '_>,
     options: Options<'_>,
     report: &mut Report<'_>,
-) -> (Option<Workflow>, bool, Vec<String>) {
+) -> (Option<Workflow>, Vec<String>) {
     if !report.object(root, &KEYS) {
-        return (None, false, Vec::new());
+        return (None, Vec::new());
     }
     let name = name(root, report);
     let description = root.get("description").and_then(|at| report.text(&at)).map(str::to_owned);
-    let trigger_at = report.require(root, "trigger", &KEYS);
-    let trigger = trigger_at.as_ref().and_then(|at| trigger::trigger(at, options.catalog, report));
+    let trigger = report.require(root, "trigger", &KEYS);
+    let trigger = trigger.and_then(|at| trigger::trigger(&at, options.catalog, report));
     let input_schema = schema(root, "inputSchema", report);
     let output_schema = schema(root, "outputSchema", report);
     let variables = variables(root, report);
@@ -131,10 +138,6 @@ fn workflow(
         graph = Some(branches::branches(list, &drafts, &readings, report));
         branches::fields(&drafts, &readings, &options.catalog.objects, report);
     }
-    let is_object = |at: &At<'_, '_>| matches!(at.node.kind, Kind::Object(_));
-    let has_shape = root.get("name").is_some_and(|name| name.as_text().is_some())
-        && trigger_at.as_ref().is_some_and(is_object)
-        && list.is_some();
     let ignored = settings.ignore.clone();
     let steps: Option<Vec<Step>> = drafts.into_iter().map(|draft| draft.step).collect();
     let parts = name.zip(trigger).zip(steps).zip(graph).zip(variables);
@@ -149,7 +152,7 @@ fn workflow(
         settings,
         graph,
     });
-    (workflow, has_shape, ignored)
+    (workflow, ignored)
 }
 
 fn name(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {

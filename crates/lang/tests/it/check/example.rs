@@ -100,6 +100,8 @@ fn a_draft_needs_the_shape_of_a_workflow() {
     let shape = |text: &str| check(text).has_shape;
     assert!(shape(EXAMPLE));
     assert!(shape(r#"{"name": "", "trigger": {}, "steps": [1], "more": 1}"#));
+    assert!(shape(r#"{"name": "w", "trigger": {}, "steps": []}"#));
+    assert!(!shape(r#"{"name": "w", "trigger": {"type": "api", "type": "api"}, "steps": []}"#));
     assert!(!shape(r#"{"name": "w", "trigger": {}}"#));
     assert!(!shape(r#"{"name": "w", "trigger": {}, "steps": {}}"#));
     assert!(!shape(r#"{"name": "w", "trigger": "api", "steps": [1]}"#));

@@ -179,4 +179,17 @@ pub const ROWS: &[Row] = &[
             "LF0409 steps[3].config.invoiceId 5:72 `steps.i.output.id` may be absent: step `i` can be skipped while this is read | give a fallback, as in `{{ steps.a.output.id || steps.b.output.id }}`",
         ],
     },
+    Row {
+        what: "a condition in which branches meet, and what it does not give",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "c", "type": "condition", "config": {"conditions": {"left": "{{input.x}}", "operator": "exists"}, "then": ["d"], "else": ["a"]}},
+{"id": "a", "action": "stripe.createCustomer"},
+{"id": "d", "type": "condition", "config": {"conditions": {"left": "{{input.x || steps.a.output.id}}", "operator": "exists"}, "then": ["b"]}},
+{"id": "b", "action": "stripe.createCustomer", "config": {"name": "{{steps.d.output.branch}}", "phone": "{{steps.d.output.brunch}}"}}
+]}"#,
+        found: &[
+            "LF0504 steps[2].config.conditions.left 4:68 step `d` also runs when `c` did not choose it: it reads the output of the other branch, so the branches meet here",
+            "LF0410 steps[3].config.phone 5:108 `steps.d.output.brunch`: what step `d` gives, a condition's result, has no `brunch` | did you mean `branch`?",
+        ],
+    },
 ];
