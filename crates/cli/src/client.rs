@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::{self, Config, Flags};
@@ -59,6 +61,12 @@ impl ServerFlags {
     }
 }
 
+/// A good answer.
+#[derive(Deserialize)]
+struct Envelope<T> {
+    data: T,
+}
+
 /// A server and a key for it.
 pub struct Client {
     http: reqwest::Client,
@@ -88,16 +96,11 @@ impl Client {
         Ok(Client { http, base, key })
     }
 
-    /// The address of a path, such as `/api/v1/runs`.
-    pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
-    }
-
     /// Reads a resource: the envelope's `data`.
     ///
     /// # Errors
     /// The server cannot be reached or answers an error.
-    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::GET, path, None).await
     }
 
@@ -105,7 +108,7 @@ impl Client {
     ///
     /// # Errors
     /// The server cannot be reached or answers an error.
-    pub async fn post(&self, path: &str, body: String) -> Result<Value, Failure> {
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T, Failure> {
         self.call(Method::POST, path, Some(body)).await
     }
 
@@ -115,7 +118,11 @@ impl Client {
     /// The server cannot be reached or answers an error.
     pub async fn live(&self, path: &str) -> Result<LiveEvents, Failure> {
         let request = self.request(Method::GET, path).header("accept", "text/event-stream");
-        let response = request.send().await.map_err(|cause| self.unreachable(&cause))?;
+        // The stream itself has no limit of time, its beginning has.
+        let begun = tokio::time::timeout(ANSWER, request.send()).await;
+        let begun =
+            begun.map_err(|_| Failure::failed(format!("no answer from {} in time", self.address())))?;
+        let response = begun.map_err(|cause| self.unreachable(&cause))?;
         if response.status() == StatusCode::OK {
             return Ok(LiveEvents::new(response));
         }
@@ -124,7 +131,12 @@ impl Client {
         Err(refusal(status, &body))
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<String>) -> Result<Value, Failure> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<T, Failure> {
         let mut request = self.request(method, path).timeout(ANSWER);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
@@ -135,20 +147,25 @@ impl Client {
         if !status.is_success() {
             return Err(refusal(status, &body));
         }
-        let mut envelope: Value = serde_json::from_str(&body).unwrap_or_default();
-        match envelope.get_mut("data") {
-            Some(data) => Ok(data.take()),
-            None => Err(Failure::failed(format!("{} answers, but not as a LoopFour server", self.base))),
-        }
+        let envelope: Result<Envelope<T>, _> = serde_json::from_str(&body);
+        envelope.map(|envelope| envelope.data).map_err(|cause| {
+            Failure::failed(format!("{} does not answer as a LoopFour server does: {cause}", self.address()))
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, self.url(path)).header("x-api-key", self.key.expose_secret())
+        self.http
+            .request(method, format!("{}{path}", self.address()))
+            .header("x-api-key", self.key.expose_secret())
+    }
+
+    /// Without the slash at its end.
+    fn address(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
     }
 
     fn unreachable(&self, cause: &reqwest::Error) -> Failure {
-        let base = self.base.as_str().trim_end_matches('/');
-        Failure::failed(format!("no answer from {base}: {}", deepest(cause)))
+        Failure::failed(format!("no answer from {}: {}", self.address(), deepest(cause)))
             .hint("is the server running? `--server` or LOOPFOUR_SERVER names another")
     }
 }

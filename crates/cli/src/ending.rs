@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::answer;
 use crate::failure::{DONE, FAILED, Failure, WAITING};
 use crate::print::{self, one_line, style};
 use crate::progress::{self, describe_error};
@@ -16,27 +17,27 @@ pub struct Ending {
     /// Milliseconds, once it is over.
     pub took: Option<i64>,
     /// What it gave.
-    pub output: Value,
+    pub output: loopfour_lang::Value,
     /// Why it failed; null where it did not.
     pub error: Value,
     /// What it waits for.
     pub reason: Option<String>,
 }
 
-impl Ending {
-    /// From a run as the API answers it.
-    pub fn of(run: &Value) -> Ending {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
+impl From<answer::Run> for Ending {
+    fn from(run: answer::Run) -> Ending {
         Ending {
-            run: text(&run["id"]).unwrap_or_default(),
-            status: text(&run["status"]).unwrap_or_default(),
-            took: run["durationMs"].as_i64(),
-            output: run["output"].clone(),
-            error: run["error"].clone(),
-            reason: text(&run["waiting"]["reason"]),
+            run: run.id,
+            status: run.status,
+            took: run.duration_ms,
+            output: run.output,
+            error: run.error,
+            reason: run.waiting.map(|waiting| waiting.reason),
         }
     }
+}
 
+impl Ending {
     /// The exit code that says the same.
     pub fn exit(&self) -> u8 {
         match self.status.as_str() {
@@ -68,7 +69,7 @@ impl Ending {
     pub fn tell(&self) -> Result<u8, Failure> {
         print::talk(&format!("{}  {}{}{}", self.line(), style::DIM, self.run, style::RESET));
         if self.exit() == DONE {
-            print::out(&format!("{:#}", self.output))?;
+            print::out(&print::json(&self.output))?;
         } else if let Some(error) = untold(&self.error) {
             print::talk(&error);
         }

@@ -133,7 +133,7 @@ async fn ending(store: &Store, run: RunId, definition: Arc<Workflow>) -> Result<
         run: run.to_string(),
         status: state.status.name().to_owned(),
         took: state.completed_at.map(|completed| completed.0 - state.created_at.0),
-        output: plain(&state.output),
+        output: state.output.clone(),
         error: plain(&state.error),
         reason: state.waiting.as_ref().map(|waiting| name(waiting.reason)),
     })

@@ -3,6 +3,7 @@
 //! The only place that names the concrete store, providers, host and server together. Results go to stdout, talk to
 //! stderr, and exit codes are an interface.
 
+mod answer;
 mod client;
 mod commands;
 mod config;
@@ -76,9 +77,9 @@ fn explain(error: &clap::Error) -> u8 {
         }
         _ => {
             let text = error.render().to_string();
-            let said = text.split("\n\n").take_while(|part| !part.trim_start().starts_with("Usage:"));
-            let said: Vec<&str> = said.flat_map(str::split_whitespace).collect();
-            let said = said.join(" ");
+            let parts = text.split("\n\n").take_while(|part| !part.trim_start().starts_with("Usage:"));
+            let parts = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+            let said = parts.collect::<Vec<_>>().join("; ");
             let said = said.strip_prefix("error: ").unwrap_or(&said);
             print::failure(&Failure::refused(said).hint("`loopfour help` shows what there is"));
             REFUSED

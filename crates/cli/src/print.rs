@@ -56,6 +56,11 @@ pub fn failure(failure: &Failure) {
     talk(&format!("{}error{}: {}", style::RED, style::RESET, one_line(&failure.to_string())));
 }
 
+/// A value as JSON for people: over several lines, every digit kept.
+pub fn json(value: &loopfour_lang::Value) -> String {
+    serde_json::to_string_pretty(value).expect("a JSON value can be written as JSON")
+}
+
 /// Text of others, fit for a line of a terminal: line breaks become spaces, other control characters are escaped.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {

@@ -1,8 +1,9 @@
 //! A run on a server: created, activated, started and followed over the API.
 
 use loopfour_lang::{Value as Input, Workflow};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::answer;
 use crate::client::{Client, LiveEvent};
 use crate::ending::Ending;
 use crate::failure::Failure;
@@ -25,12 +26,14 @@ pub async fn run(client: &Client, source: &str, input: &Input, workflow: &Workfl
 }
 
 async fn begin(client: &Client, source: &str, input: &Input) -> Result<String, Failure> {
-    let workflow = client.post("/api/v1/workflows", source.to_owned()).await?;
-    let id = text(&workflow, "id");
-    client.post(&format!("/api/v1/workflows/{id}/activate"), String::new()).await?;
-    let body = json!({ "input": input }).to_string();
-    let run = client.post(&format!("/api/v1/workflows/{id}/run"), body).await?;
-    Ok(text(&run, "runId"))
+    let workflow: answer::Workflow = client.post("/api/v1/workflows", source.to_owned()).await?;
+    let path = format!("/api/v1/workflows/{}", workflow.id);
+    client.post::<answer::Workflow>(&format!("{path}/activate"), String::new()).await?;
+    let mut body = "{\"input\": ".to_owned();
+    input.write_json(&mut body);
+    body.push('}');
+    let started: answer::Started = client.post(&format!("{path}/run"), body).await?;
+    Ok(started.run_id)
 }
 
 /// Tells each step of a run as it happens, until the run has ended or waits.
@@ -56,7 +59,7 @@ pub async fn follow(
             continue;
         }
         // What the record says counts: a wait that was told may be long over.
-        let ending = Ending::of(&client.get(&path).await?);
+        let ending = Ending::from(client.get::<answer::Run>(&path).await?);
         match (ending.status.as_str(), event) {
             ("pending" | "running", Some(_)) if reader == Reader::There => {}
             ("pending" | "running", None) if reader == Reader::There => {

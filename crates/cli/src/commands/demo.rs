@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::answer;
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::ending::{Ending, untold};
@@ -175,7 +176,7 @@ impl Stage {
         let objects = self.ask_stripe("/_sandbox/objects?type=invoice").await?;
         let mut is_right = true;
         for (ending, bill) in endings.iter().zip(&bills) {
-            let id = ending.output["id"].as_str().unwrap_or_default();
+            let id = ending.output.get("id").and_then(|id| id.as_text()).unwrap_or_default();
             curl(&format!("$stripe/v1/invoices/{id}"), &[&format!("-u {SANDBOX_KEY}:")])?;
             let invoice = self.ask_stripe(&format!("/v1/invoices/{id}")).await?;
             let sent_to = objects["hidden"][id]["sent_to"].as_str();
@@ -200,15 +201,15 @@ impl Stage {
         heading("1. Create the workflow of the documentation")?;
         let headers = format!("{KEY_HEADER} {JSON_HEADER}");
         curl("$api/workflows", &[&headers, &format!("-d \"@{}\"", file.display())])?;
-        let workflow = self.client.post("/api/v1/workflows", EXAMPLE.to_owned()).await?;
-        let id = workflow["id"].as_str().unwrap_or_default().to_owned();
-        answer(&workflow, &["id", "status"])?;
+        let workflow: answer::Workflow = self.client.post("/api/v1/workflows", EXAMPLE.to_owned()).await?;
+        say(&format!("  id {}, status {}\n", workflow.id, workflow.status))?;
 
         heading("2. Activate it")?;
-        curl(&format!("$api/workflows/{id}/activate"), &[&format!("-X POST {KEY_HEADER}")])?;
-        let workflow = self.client.post(&format!("/api/v1/workflows/{id}/activate"), String::new()).await?;
-        answer(&workflow, &["status"])?;
-        Ok(id)
+        let path = format!("workflows/{}/activate", workflow.id);
+        curl(&format!("$api/{path}"), &[&format!("-X POST {KEY_HEADER}")])?;
+        let active: answer::Workflow = self.client.post(&format!("/api/v1/{path}"), String::new()).await?;
+        say(&format!("  status {}\n", active.status))?;
+        Ok(workflow.id)
     }
 
     /// Runs the workflow once, each step told as it happens.
@@ -217,9 +218,10 @@ impl Stage {
         let body = bill.body();
         let headers = format!("{KEY_HEADER} {JSON_HEADER}");
         curl(&format!("$api/workflows/{workflow}/run"), &[&headers, &format!("-d '{body}'")])?;
-        let run = self.client.post(&format!("/api/v1/workflows/{workflow}/run"), body).await?;
-        let id = run["runId"].as_str().unwrap_or_default();
-        answer(&run, &["runId", "status"])?;
+        let started: answer::Started =
+            self.client.post(&format!("/api/v1/workflows/{workflow}/run"), body).await?;
+        let id = started.run_id.as_str();
+        say(&format!("  runId {id}, status {}\n", started.status))?;
         curl(&format!("-N $api/runs/{id}/events"), &[KEY_HEADER])?;
         let example: Value = serde_json::from_str(EXAMPLE).unwrap_or_default();
         let steps = example["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -297,10 +299,4 @@ fn curl(target: &str, options: &[&str]) -> Result<(), Failure> {
     options.iter().for_each(|option| line.push_str(&format!(" \\\n    {option}")));
     line.push_str(style::RESET);
     say(&line)
-}
-
-/// The parts of an answer that matter here.
-fn answer(data: &Value, keys: &[&str]) -> Result<(), Failure> {
-    let parts = keys.iter().map(|key| format!("{key} {}", data[*key].as_str().unwrap_or_default()));
-    say(&format!("  {}\n", parts.collect::<Vec<_>>().join(", ")))
 }

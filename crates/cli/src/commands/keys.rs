@@ -55,7 +55,7 @@ impl Keys {
         if let Some(time) = create.expires_at {
             body["expiresAt"] = Value::String(time);
         }
-        let key = client.post("/api/v1/keys", body.to_string()).await?;
+        let key: Value = client.post("/api/v1/keys", body.to_string()).await?;
         if create.json {
             print::out(&format!("{key:#}"))?;
         } else {

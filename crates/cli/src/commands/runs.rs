@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 use loopfour_engine::{RunId, RunStatus, WorkflowId};
-use serde_json::Value;
+use loopfour_lang::Value;
+use serde_json::value::RawValue;
 
+use crate::answer;
 use crate::client::{Client, ServerFlags};
 use crate::ending::untold;
 use crate::failure::{DONE, Failure};
@@ -98,9 +100,14 @@ impl List {
         if let Some(workflow) = self.workflow {
             path.push_str(&format!("&workflowId={workflow}"));
         }
-        let runs = client.get(&path).await?;
-        for run in runs.as_array().map(Vec::as_slice).unwrap_or_default() {
-            let line = if self.json { run.to_string() } else { summary(run) };
+        let lines: Vec<String> = if self.json {
+            let runs: Vec<Box<RawValue>> = client.get(&path).await?;
+            runs.iter().map(|run| run.get().to_owned()).collect()
+        } else {
+            let runs: Vec<answer::Run> = client.get(&path).await?;
+            runs.iter().map(summary).collect()
+        };
+        for line in lines {
             if print::out(&line)? == Reader::Gone {
                 break;
             }
@@ -111,8 +118,13 @@ impl List {
 
 impl Show {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
-        print::out(&if self.json { format!("{run:#}") } else { describe(&run) })?;
+        let path = format!("/api/v1/runs/{}", self.id);
+        let text = if self.json {
+            client.get::<Box<RawValue>>(&path).await?.get().to_owned()
+        } else {
+            describe(&client.get(&path).await?)
+        };
+        print::out(&text)?;
         Ok(DONE)
     }
 }
@@ -124,9 +136,8 @@ fn status(name: &str) -> Result<RunStatus, String> {
 
 impl Tail {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
-        let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut progress = Progress::new(steps.iter().filter_map(|step| step["stepId"].as_str()));
+        let run: answer::Run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
+        let mut progress = Progress::new(run.steps.iter().map(|step| step.step_id.as_str()));
         let ending = remote::follow(client, &self.id.to_string(), &mut progress, print::out).await?;
         print::out(&ending.line())?;
         Ok(ending.exit())
@@ -134,19 +145,13 @@ impl Tail {
 }
 
 /// A run in one line.
-fn summary(run: &Value) -> String {
-    let text = |key: &str| one_line(run[key].as_str().unwrap_or_default()).into_owned();
-    let took = run["durationMs"].as_i64().map(progress::duration).unwrap_or_default();
-    format!(
-        "{}  {}{:<9}{}  {}  {took}",
-        text("id"),
-        colour(&text("status")),
-        text("status"),
-        style::RESET,
-        text("createdAt")
-    )
-    .trim_end()
-    .to_owned()
+fn summary(run: &answer::Run) -> String {
+    let took = run.duration_ms.map(progress::duration).unwrap_or_default();
+    let status = one_line(&run.status);
+    let (colour, reset) = (colour(&status), style::RESET);
+    format!("{}  {colour}{status:<9}{reset}  {}  {took}", one_line(&run.id), one_line(&run.created_at))
+        .trim_end()
+        .to_owned()
 }
 
 fn colour(status: &str) -> &'static str {
@@ -159,34 +164,29 @@ fn colour(status: &str) -> &'static str {
 }
 
 /// A run as people read it.
-fn describe(run: &Value) -> String {
-    let text = |key: &str| one_line(run[key].as_str().unwrap_or_default()).into_owned();
-    let mut lines = vec![summary(run)];
-    lines.push(format!(
-        "workflow {}, version {}, started by {}",
-        text("workflowId"),
-        run["workflowVersion"],
-        text("triggerType")
-    ));
-    lines.push(format!("input {:#}", run["input"]));
-    lines.push("steps".to_owned());
-    let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let progress = Progress::new(steps.iter().filter_map(|step| step["stepId"].as_str()));
-    for step in steps {
-        let mark = Mark::of(step["status"].as_str().unwrap_or_default());
-        let id = step["stepId"].as_str().unwrap_or_default();
-        lines.push(progress.line(mark, id, &describe_output(&step["output"]), step["durationMs"].as_i64()));
-        if step["error"].is_object() {
-            lines.push(describe_error(&step["error"], progress::UNDER));
+fn describe(run: &answer::Run) -> String {
+    let (workflow, trigger) = (one_line(&run.workflow_id), one_line(&run.trigger_type));
+    let mut lines = vec![
+        summary(run),
+        format!("workflow {workflow}, version {}, started by {trigger}", run.workflow_version),
+        format!("input {}", print::json(&run.input)),
+        "steps".to_owned(),
+    ];
+    let progress = Progress::new(run.steps.iter().map(|step| step.step_id.as_str()));
+    for step in &run.steps {
+        let note = describe_output(&step.output);
+        lines.push(progress.line(Mark::of(&step.status), &step.step_id, &note, step.duration_ms));
+        if step.error.is_object() {
+            lines.push(describe_error(&step.error, progress::UNDER));
         }
     }
-    if run["waiting"].is_object() {
-        lines.push(format!("waits: {}", one_line(run["waiting"]["reason"].as_str().unwrap_or_default())));
+    if let Some(waiting) = &run.waiting {
+        lines.push(format!("waits: {}", one_line(&waiting.reason)));
     }
-    if !run["output"].is_null() {
-        lines.push(format!("output {:#}", run["output"]));
+    if run.output != Value::Null {
+        lines.push(format!("output {}", print::json(&run.output)));
     }
-    if let Some(error) = untold(&run["error"]) {
+    if let Some(error) = untold(&run.error) {
         lines.push(format!("error\n{error}"));
     }
     lines.join("\n")

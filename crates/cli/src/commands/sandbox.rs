@@ -44,6 +44,12 @@ impl Sandbox {
         let reach = if self.anywhere { Reach::Anywhere } else { Reach::Loopback };
         let address = config::address("--listen", &self.listen)?;
         let signals = Signals::new()?;
+        if reach == Reach::Loopback && !address.ip().is_loopback() {
+            let refusal = loopfour_sandbox::Error::NotLoopback(address);
+            return Err(
+                Failure::refused(refusal.to_string()).hint("or `--anywhere`, where nobody else is near")
+            );
+        }
         let listener = instance::listen(address).await?;
         let address = instance::bound(&listener)?;
         let settings = Config { data: self.data, fixtures: self.fixtures, reach, ..Config::default() };

@@ -106,12 +106,12 @@ fn a_wrong_command_line_is_one_line() {
     };
     check(
         &["serve", "--dta", "x"],
-        "error: unexpected argument '--dta' found tip: a similar argument exists: '--data' (hint: `loopfour help` \
+        "error: unexpected argument '--dta' found; tip: a similar argument exists: '--data' (hint: `loopfour help` \
          shows what there is)\n",
     );
     check(
         &["chek"],
-        "error: unrecognized subcommand 'chek' tip: a similar subcommand exists: 'check' (hint: `loopfour help` \
+        "error: unrecognized subcommand 'chek'; tip: a similar subcommand exists: 'check' (hint: `loopfour help` \
          shows what there is)\n",
     );
     check(

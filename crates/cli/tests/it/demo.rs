@@ -1,8 +1,10 @@
 //! `loopfour demo --once`.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 
-use crate::process::{Place, ended};
+use crate::process::{Place, call, ended};
 
 #[test]
 fn the_demo_bills_a_new_and_a_known_customer() {
@@ -31,4 +33,20 @@ fn the_demo_works_again_on_data_that_it_left() {
         assert!(ended.stdout.contains("✓ create-customer") && ended.stdout.contains("– create-customer"));
     }
     assert!(place.path().join("kept").is_dir());
+}
+
+#[test]
+fn the_demo_stays_up_until_it_is_asked_to_stop() {
+    let place = Place::new();
+    let mut command = place.command(&["demo", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = stdout.lines().map(|line| line.unwrap());
+    let server =
+        lines.find_map(|line| Some(line.trim().strip_prefix("export LOOPFOUR_SERVER=http://")?.to_owned()));
+    let server = server.unwrap().parse().unwrap();
+    lines.find(|line| line == "The server stays up until you press Ctrl-C.").unwrap();
+    assert_eq!(call(server, "GET", "/readyz", "").0, 200);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

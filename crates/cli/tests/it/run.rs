@@ -191,3 +191,26 @@ fn ctrl_c_leaves_a_run_that_the_next_start_goes_on_with() {
     let customers = sandbox.call("GET", "/_sandbox/objects?type=customer", "").1;
     assert_eq!(customers["objects"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn outputs_keep_every_digit() {
+    let flow = json!({
+        "name": "Digits",
+        "trigger": {"type": "api"},
+        "steps": [{"id": "is", "type": "condition", "config": {
+            "conditions": {"left": 1, "operator": "eq", "right": 1}, "then": []
+        }}],
+        "settings": {"output": {"third": "{{ 10 / 3 }}", "given": "{{ input.big }}"}}
+    });
+    let (place, elsewhere) = (Place::new().with("flow.json", flow.to_string()), Place::new());
+    let server = Server::serve(&elsewhere, &["--sandbox"]);
+    let address = format!("http://{}", server.address);
+    for arguments in [&["--data", "here"][..], &["--server", &address]] {
+        let run = ["run", "flow.json", "--input", r#"{"big": 9007199254740993}"#];
+        let mut command = place.command(&[&run[..], arguments].concat());
+        command.env("LOOPFOUR_API_KEY", KEY);
+        let ended = ended(command);
+        let expected = "{\n  \"third\": 3.333333333333333333333333333,\n  \"given\": 9007199254740993\n}\n";
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected), "{}", ended.stderr);
+    }
+}

@@ -36,7 +36,7 @@ fn a_setting_that_cannot_be_used_refuses_the_start() {
     refused(&place, &[], &variables, no_limits);
     let wrong_key = "LOOPFOUR_API_KEY: an API key is `wfk_` and 32 letters or digits";
     refused(&place, &[], &[("LOOPFOUR_API_KEY", "wfk_secret")], wrong_key);
-    let unknown = "unexpected argument '--sandbx' found tip: a similar argument exists: '--sandbox' (hint: `loopfour \
+    let unknown = "unexpected argument '--sandbx' found; tip: a similar argument exists: '--sandbox' (hint: `loopfour \
                    help` shows what there is)";
     refused(&place, &["--sandbx"], &[], unknown);
     assert!(!place.path().join("loopfour-data").exists(), "a refused start leaves nothing behind");
@@ -138,4 +138,17 @@ fn a_server_is_ready_when_it_prints_its_address_and_ends_well() {
     assert_eq!(server.call("GET", "/readyz", "").0, 200);
     assert_eq!(server.call("GET", "/api/v1/runs", "").1["data"], serde_json::json!([]));
     assert_eq!(server.terminate(), (Some(0), String::new()), "the address is all of stdout");
+}
+
+#[test]
+fn a_sandbox_of_its_own_is_for_this_machine_only() {
+    let place = Place::new();
+    let ended = place.run(&["sandbox", "--listen", "0.0.0.0:0"]);
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(2), "", 1));
+    assert!(ended.stderr.contains("0.0.0.0:0") && ended.stderr.contains("--anywhere"), "{}", ended.stderr);
+    let server = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0", "--data", "kept"]));
+    assert_eq!(server.call("POST", "/v1/customers", "").0, 200);
+    assert_eq!(server.terminate(), (Some(0), String::new()));
+    let server = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0", "--data", "kept"]));
+    assert_eq!(server.call("GET", "/v1/customers", "").1["data"].as_array().unwrap().len(), 1);
 }

@@ -1,0 +1,83 @@
+//! What the API answers, as far as the commands read it. Values of people keep every digit.
+
+use loopfour_lang::Value;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// A workflow.
+#[derive(Debug, Deserialize)]
+pub struct Workflow {
+    /// `wf_…`
+    pub id: String,
+    /// `draft`, `active`, …
+    pub status: String,
+}
+
+/// A run that was just started.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    /// `run_…`
+    pub run_id: String,
+    /// `pending`
+    pub status: String,
+}
+
+/// A run; in lists without its steps.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// `run_…`
+    pub id: String,
+    /// `wf_…`
+    pub workflow_id: String,
+    /// The version that it keeps to.
+    pub workflow_version: u32,
+    /// `pending`, `running`, …
+    pub status: String,
+    /// Why it waits.
+    pub waiting: Option<Waiting>,
+    /// `api`, `webhook`, …
+    pub trigger_type: String,
+    /// What it was given.
+    #[serde(default)]
+    pub input: Value,
+    /// What it gave.
+    #[serde(default)]
+    pub output: Value,
+    /// Why it failed.
+    #[serde(default)]
+    pub error: Json,
+    /// ISO time.
+    pub created_at: String,
+    /// Milliseconds, once it is over.
+    pub duration_ms: Option<i64>,
+    /// In the workflow's order.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// Why a run waits.
+#[derive(Debug, Deserialize)]
+pub struct Waiting {
+    /// What for.
+    pub reason: String,
+}
+
+/// A step of a run.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Its id.
+    pub step_id: String,
+    /// `success`, `skipped`, …
+    pub status: String,
+    /// Milliseconds, once it is over.
+    pub duration_ms: Option<i64>,
+    /// What it gave.
+    #[serde(default)]
+    pub output: Json,
+    /// Why it failed, or waits.
+    #[serde(default)]
+    pub error: Json,
+}
