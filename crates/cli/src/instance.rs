@@ -40,7 +40,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Opens the data directory, listens, and begins to recover runs.
+    /// Opens the data directory, lets unfinished runs go on, and listens.
     ///
     /// # Errors
     /// Anything that makes a start impossible; nothing runs then.
@@ -58,20 +58,15 @@ impl Instance {
         let definitions = Arc::new(Definitions::default());
         let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions));
         let app = App::new(store.clone(), Arc::new(host.clone()), definitions, Arc::new(SystemClock));
+        // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
+        // already waits at the listener.
+        host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             // An instance that was dropped is to stop as well.
             let _ = stopped.await;
         };
         let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
-        tokio::spawn({
-            let host = host.clone();
-            async move {
-                if let Err(cause) = host.recover().await {
-                    error!(%cause, "unfinished runs cannot be read");
-                }
-            }
-        });
         Ok(Instance { address, key, sandbox, store, host, stop, serving })
     }
 
