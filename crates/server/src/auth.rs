@@ -61,11 +61,29 @@ impl<T: FromStr + Named> FromRequestParts<App> for Id<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Id<T>, Error> {
-        let missing = |text: &str| Error::missing(T::KIND, text);
-        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| missing("?"))?;
-        let text = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, text)| text);
-        text.parse().map(Id).map_err(|_| missing(text))
+        let text = segment(parts, app, "id").await;
+        text.parse().map(Id).map_err(|_| Error::missing(T::KIND, &text))
     }
+}
+
+/// The `{version}` of an address. What is no number is as missing as an unknown one.
+#[derive(Clone, Copy, Debug)]
+pub struct Version(pub u32);
+
+impl FromRequestParts<App> for Version {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Version, Error> {
+        let text = segment(parts, app, "version").await;
+        let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
+        number.map(Version).ok_or_else(|| Error::missing("version", &text))
+    }
+}
+
+/// The part of an address that the route gives that name.
+async fn segment(parts: &mut Parts, app: &App, wanted: &str) -> String {
+    let Ok(params) = RawPathParams::from_request_parts(parts, app).await else { return "?".to_owned() };
+    params.iter().find(|(name, _)| *name == wanted).map_or("", |(_, text)| text).to_owned()
 }
 
 /// An id whose things have a name for messages.

@@ -109,8 +109,16 @@ pub fn router(app: App) -> Router {
         .route("/keys", post(api::keys::create))
         .route("/workflows", get(api::workflows::list).post(api::workflows::create))
         .route("/workflows/validate", post(api::workflows::validate))
-        .route("/workflows/{id}", get(api::workflows::show).put(api::workflows::update))
-        .route("/workflows/{id}/activate", post(api::workflows::activate))
+        .route(
+            "/workflows/{id}",
+            get(api::workflows::show).put(api::workflows::update).delete(api::status::archive),
+        )
+        .route("/workflows/{id}/activate", post(api::status::activate))
+        .route("/workflows/{id}/pause", post(api::status::pause))
+        .route("/workflows/{id}/resume", post(api::status::resume))
+        .route("/workflows/{id}/versions", get(api::versions::list))
+        .route("/workflows/{id}/versions/{version}", get(api::versions::show))
+        .route("/workflows/{id}/rollback", post(api::versions::rollback))
         .route("/workflows/{id}/run", post(api::start::run))
         .route("/runs", get(api::runs::list))
         .route("/runs/{id}", get(api::runs::show))

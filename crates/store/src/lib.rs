@@ -33,7 +33,7 @@ pub use sqlite::companies::CompanyError;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
 pub use sqlite::workflows::{
-    Edit, StatusChange, VersionRow, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
+    Edit, StatusChange, VersionHead, VersionRow, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
 };
 pub use watch::Progress;
 

@@ -63,6 +63,11 @@ impl Span {
             Order::Descending => rows.sort_by_key(|row| std::cmp::Reverse(cursor(row))),
             Order::Ascending => rows.sort_by_key(&cursor),
         }
+        self.ordered(rows, cursor)
+    }
+
+    /// Makes the page of rows that are in order, as many as wanted.
+    pub(crate) fn ordered<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
         let limit = self.limit as usize;
         let has_more = rows.len() > limit;
         rows.truncate(limit);

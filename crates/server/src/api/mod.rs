@@ -5,4 +5,6 @@ pub mod keys;
 pub mod me;
 pub mod runs;
 pub mod start;
+pub mod status;
+pub mod versions;
 pub mod workflows;

@@ -1,10 +1,11 @@
-//! `/api/v1/workflows`: made, read, edited, checked and activated. Starting a run of one is in [`super::start`].
+//! `/api/v1/workflows`: made, read, edited and checked. Changes of their status are in [`super::status`], their versions
+//! in [`super::versions`], starting a run of one in [`super::start`].
 
 use axum::extract::{Request, State};
 use hyper::header::{self, HeaderMap};
 use hyper::{StatusCode, Uri};
 use loopfour_engine::WorkflowId;
-use loopfour_store::{Edit, Scope, StatusChange, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus};
+use loopfour_store::{Edit, Scope, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -22,15 +23,16 @@ const CHANGE_SUMMARY: &str = "changeSummary";
 /// Longest reason for an update, characters.
 const LONGEST_SUMMARY: usize = 1000;
 /// How often a change begins anew when others edit the workflow at the same time.
-const EDIT_TRIES: usize = 10;
+pub const EDIT_TRIES: usize = 10;
 
 /// What a workflow has beside its definition.
-const OURS: [&str; 5] = ["id", "status", "version", "createdAt", "updatedAt"];
+const OURS: [&str; 6] = ["id", "status", "version", "source", "createdAt", "updatedAt"];
 
-/// A workflow: what is known about it, and its definition's members as they were written.
+/// A workflow: what is known about it, its definition's members as they were written, and the whole text.
 struct WorkflowView<'a> {
     row: &'a WorkflowRow,
     members: definition::Members<'a>,
+    source: &'a str,
 }
 
 impl Serialize for WorkflowView<'_> {
@@ -43,6 +45,7 @@ impl Serialize for WorkflowView<'_> {
         for (key, value) in self.members.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
             map.serialize_entry(key, value)?;
         }
+        map.serialize_entry("source", self.source)?;
         map.serialize_entry("createdAt", &Time(self.row.created_at))?;
         map.serialize_entry("updatedAt", &Time(self.row.updated_at))?;
         map.end()
@@ -142,7 +145,7 @@ pub async fn show(
     caller.needs(Scope::WorkflowsRead)?;
     Query::of(&uri).finish()?;
     let row = find(&app, &caller, id).await?;
-    let text = source(&app, &row).await?;
+    let text = source(&app, &row, row.version).await?;
     answer(StatusCode::OK, row, text, None).await
 }
 
@@ -160,7 +163,7 @@ pub async fn update(
 ) -> Result<Answer, Error> {
     caller.needs(Scope::WorkflowsWrite)?;
     let errors = incomplete(Query::of(request.uri()))?;
-    let headers = request.headers().clone();
+    let wanted = IfMatch::of(request.headers());
     let update = body::text(request).await?;
     let (update, summary) = definition::apart(update.len(), move || {
         let summary = change_summary(&update);
@@ -171,10 +174,10 @@ pub async fn update(
     for _ in 0..EDIT_TRIES {
         let row = find(&app, &caller, id).await?;
         refuse_unless(&row, &WorkflowStatus::LIVING, "edited")?;
-        check_if_match(&headers, &row)?;
+        wanted.check(&row)?;
         // What takes runs must be able to run.
         let errors = if row.status == WorkflowStatus::Draft { errors } else { Errors::Refused };
-        let (stored, sent) = (source(&app, &row).await?, update.clone());
+        let (stored, sent) = (source(&app, &row, row.version).await?, update.clone());
         let size = stored.len() + sent.len();
         let merged =
             definition::apart(size, move || definition::merged(&stored, &sent, CHANGE_SUMMARY)).await??;
@@ -192,37 +195,6 @@ pub async fn update(
             from: vec![row.status],
         };
         match app.store().update_workflow(caller.company(), id, edit, app.now()).await {
-            Ok(row) => return answer(StatusCode::OK, row, text, Some(remarks)).await,
-            Err(error) => retry_or_fail(error)?,
-        }
-    }
-    Err(too_busy(id))
-}
-
-/// `POST /workflows/:id/activate`.
-///
-/// # Errors
-/// 400 if the definition has errors by now; 409 unless it is a draft; 401, 403, 404.
-pub async fn activate(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id<WorkflowId>,
-    request: Request,
-) -> Result<Answer, Error> {
-    caller.needs(Scope::WorkflowsWrite)?;
-    Query::of(request.uri()).finish()?;
-    Fields::of(body::optional_object(request).await?).finish()?;
-    for _ in 0..EDIT_TRIES {
-        let row = find(&app, &caller, id).await?;
-        refuse_unless(&row, &[WorkflowStatus::Draft], "activated")?;
-        let stored = source(&app, &row).await?;
-        let Accepted { text, remarks, .. } = definition::accepted(stored, Errors::Refused).await?;
-        let change = StatusChange {
-            from: vec![WorkflowStatus::Draft],
-            to: WorkflowStatus::Active,
-            expected_version: Some(row.version),
-        };
-        match app.store().set_status(caller.company(), id, change, app.now()).await {
             Ok(row) => return answer(StatusCode::OK, row, text, Some(remarks)).await,
             Err(error) => retry_or_fail(error)?,
         }
@@ -255,23 +227,29 @@ pub fn refuse_unless(row: &WorkflowRow, allowed: &[WorkflowStatus], done: &str) 
     ))
 }
 
-/// The text of the current version.
-async fn source(app: &App, row: &WorkflowRow) -> Result<String, Error> {
-    let version = app.store().workflow_version(row.company, row.id, row.version).await?;
-    let missing = || Error::internal(format!("version {} of {} is not stored", row.version, row.id));
-    version.map(|version| version.source).ok_or_else(missing)
+/// The text of a version that must be there.
+///
+/// # Errors
+/// It is not, or the database failed.
+pub async fn source(app: &App, row: &WorkflowRow, version: u32) -> Result<String, Error> {
+    let found = app.store().workflow_version(row.company, row.id, version).await?;
+    let missing = || Error::internal(format!("version {version} of {} is not stored", row.id));
+    found.map(|version| version.source).ok_or_else(missing)
 }
 
 /// The workflow as clients see it, with its version as the entity tag.
-async fn answer(
+///
+/// # Errors
+/// The text is not the stored form of a workflow, which is a defect.
+pub async fn answer(
     status: StatusCode,
     row: WorkflowRow,
     text: String,
     diagnostics: Option<Vec<Problem>>,
 ) -> Result<Answer, Error> {
     definition::apart(text.len(), move || {
-        let view = WorkflowView { row: &row, members: definition::members(&text)? };
-        let tag = tag(&row);
+        let view = WorkflowView { row: &row, members: definition::members(&text)?, source: &text };
+        let tag = tag(row.version);
         let answer = match diagnostics {
             Some(diagnostics) => {
                 let meta = Meta { diagnostics: Some(diagnostics), ..Meta::default() };
@@ -284,12 +262,16 @@ async fn answer(
     .await?
 }
 
-fn tag(row: &WorkflowRow) -> String {
-    format!("\"{}\"", row.version)
+/// The entity tag of a version.
+pub fn tag(version: u32) -> String {
+    format!("\"{version}\"")
 }
 
 /// What `?incomplete` says about errors.
-fn incomplete(mut query: Query) -> Result<Errors, Error> {
+///
+/// # Errors
+/// 400 for any other parameter or value.
+pub fn incomplete(mut query: Query) -> Result<Errors, Error> {
     let choices = [("true", Errors::Kept), ("false", Errors::Refused)];
     let errors = query.choice("incomplete", &choices).unwrap_or(Errors::Refused);
     query.finish().map(|()| errors)
@@ -304,22 +286,42 @@ fn change_summary(update: &str) -> Result<Option<String>, Error> {
     fields.finish().map(|()| summary)
 }
 
-fn check_if_match(headers: &HeaderMap, row: &WorkflowRow) -> Result<(), Error> {
-    let mut wanted = headers.get_all(header::IF_MATCH).iter().peekable();
-    if wanted.peek().is_none() {
-        return Ok(());
+/// The header `if-match` of a request that changes a workflow.
+#[derive(Debug)]
+pub struct IfMatch(Option<Vec<String>>);
+
+impl IfMatch {
+    /// What these headers say.
+    pub fn of(headers: &HeaderMap) -> IfMatch {
+        let mut lines = headers.get_all(header::IF_MATCH).iter().peekable();
+        if lines.peek().is_none() {
+            return IfMatch(None);
+        }
+        let tags = lines.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        IfMatch(Some(tags.map(|tag| tag.trim().to_owned()).collect()))
     }
-    let current = tag(row);
-    let tags = wanted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    if tags.map(str::trim).any(|tag| tag == "*" || tag == current) {
-        return Ok(());
+
+    /// Refuses a workflow at another version than the header names.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn check(&self, row: &WorkflowRow) -> Result<(), Error> {
+        let current = tag(row.version);
+        match &self.0 {
+            Some(tags) if !tags.iter().any(|tag| *tag == "*" || *tag == current) => {
+                let message = format!("`if-match` does not name the current version, which is {current}");
+                Err(Error::new(Code::VersionConflict, message))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
-    let message = format!("`if-match` does not name the current version, which is {current}");
-    Err(Error::new(Code::VersionConflict, message))
 }
 
 /// Somebody else was faster: the change begins anew with what there is now.
-fn retry_or_fail(error: WorkflowError) -> Result<(), Error> {
+///
+/// # Errors
+/// Anything else than that.
+pub fn retry_or_fail(error: WorkflowError) -> Result<(), Error> {
     match error {
         WorkflowError::VersionConflict { .. } | WorkflowError::InvalidState { .. } => Ok(()),
         WorkflowError::Missing(id) => Err(Error::missing("workflow", &id.to_string())),
@@ -327,6 +329,7 @@ fn retry_or_fail(error: WorkflowError) -> Result<(), Error> {
     }
 }
 
-fn too_busy(id: WorkflowId) -> Error {
+/// The answer after [`EDIT_TRIES`].
+pub fn too_busy(id: WorkflowId) -> Error {
     Error::new(Code::Conflict, format!("workflow `{id}` is edited by others all the time; try again"))
 }

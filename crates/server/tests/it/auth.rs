@@ -41,6 +41,12 @@ async fn each_call_needs_its_scope_and_names_it() {
         ("POST /workflows".to_owned(), Some(WELCOME), Scope::WorkflowsWrite),
         (format!("PUT /workflows/{id}"), Some(r#"{"description":"x"}"#), Scope::WorkflowsWrite),
         (format!("POST /workflows/{id}/activate"), None, Scope::WorkflowsWrite),
+        (format!("POST /workflows/{id}/pause"), None, Scope::WorkflowsWrite),
+        (format!("POST /workflows/{id}/resume"), None, Scope::WorkflowsWrite),
+        (format!("DELETE /workflows/{id}"), None, Scope::WorkflowsWrite),
+        (format!("POST /workflows/{id}/rollback"), Some(r#"{"version":1}"#), Scope::WorkflowsWrite),
+        (format!("GET /workflows/{id}/versions"), None, Scope::WorkflowsRead),
+        (format!("GET /workflows/{id}/versions/1"), None, Scope::WorkflowsRead),
         (format!("POST /workflows/{id}/run"), None, Scope::WorkflowsExecute),
         ("GET /runs".to_owned(), None, Scope::RunsRead),
         (format!("GET /runs/{run}"), None, Scope::RunsRead),
@@ -73,12 +79,22 @@ async fn another_companys_things_do_not_exist() {
         format!("GET /workflows/{id}"),
         format!("PUT /workflows/{id}"),
         format!("POST /workflows/{id}/activate"),
+        format!("POST /workflows/{id}/pause"),
+        format!("POST /workflows/{id}/resume"),
+        format!("POST /workflows/{id}/rollback"),
+        format!("DELETE /workflows/{id}"),
+        format!("GET /workflows/{id}/versions"),
+        format!("GET /workflows/{id}/versions/1"),
         format!("POST /workflows/{id}/run"),
         format!("GET /runs/{run}"),
         format!("GET /runs/{run}/events"),
     ] {
         let request = server.request(&line.replacen(' ', " /api/v1", 1)).key(&key);
-        let request = if line.starts_with("PUT") { request.body("{}") } else { request };
+        let request = match &*line {
+            line if line.starts_with("PUT") => request.body("{}"),
+            line if line.ends_with("rollback") => request.body(r#"{"version":1}"#),
+            _ => request,
+        };
         request.send().await.check_error(404, "NOT_FOUND", &[]);
     }
     for (path, expected) in [

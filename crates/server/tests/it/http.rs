@@ -31,7 +31,7 @@ async fn a_method_that_is_not_taken_is_405_with_those_that_are() {
         ("HEAD /api/v1/keys", "POST"),
         ("PATCH /api/v1/me", "GET,HEAD"),
         ("BREW /healthz", "GET,HEAD"),
-        ("POST /api/v1/workflows/x", "GET,HEAD,PUT"),
+        ("POST /api/v1/workflows/x", "GET,HEAD,PUT,DELETE"),
         ("GET /api/v1/workflows/x/run", "POST"),
     ] {
         let reply = server.request(line).send().await;

@@ -85,6 +85,24 @@ pub struct VersionRow {
     pub created_at: Timestamp,
 }
 
+/// A version in a list, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionHead {
+    /// Its number, from 1.
+    pub version: u32,
+    /// What its author says about the change.
+    pub change_summary: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl VersionHead {
+    /// Where it stands in lists. The number alone decides; it stands where other lists have an id.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { created_at: self.created_at, id: Uuid::from_u128(u128::from(self.version)) }
+    }
+}
+
 /// A new version of a workflow.
 #[derive(Clone, Debug)]
 pub struct Edit {
@@ -270,6 +288,38 @@ impl Store {
                 })
             };
             statement.query_row(keys, read).optional()
+        })
+        .await
+    }
+
+    /// A part of the list of a workflow's versions, by number.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn workflow_versions(
+        &self,
+        company: CompanyId,
+        id: WorkflowId,
+        span: Span,
+    ) -> Result<Page<VersionHead>, StorageError> {
+        self.read(move |db| {
+            let (after, comparison, direction) = span.sql();
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT version, change_summary, created_at FROM workflow_versions
+                 WHERE workflow = ?1 AND company = ?2 AND version {comparison} ?3
+                 ORDER BY version {direction} LIMIT ?4"
+            ))?;
+            let version = u32::try_from(after.id.as_u128()).unwrap_or(u32::MAX);
+            let keys = params![id.0.as_bytes(), company.0.as_bytes(), version, span.wanted()];
+            let read = |row: &Row<'_>| {
+                Ok(VersionHead {
+                    version: row.get(0)?,
+                    change_summary: row.get(1)?,
+                    created_at: time(row, 2)?,
+                })
+            };
+            let rows = statement.query_map(keys, read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(span.ordered(rows, VersionHead::cursor))
         })
         .await
     }
