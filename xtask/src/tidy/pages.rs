@@ -30,8 +30,10 @@ pub fn codes_and_pages_match(files: &[File]) -> Vec<Finding> {
                 format!("no source names the code `{code}`: delete the page"),
             ));
         }
-        if page.text.lines().next() != Some(format!("# {code}").as_str()) {
-            findings.push(Finding::error(page, 1, format!("the page's first line is not `# {code}`")));
+        let title = page.text.lines().next().and_then(|line| line.strip_prefix("# ")?.strip_prefix(code));
+        if title.is_none_or(|rest| !rest.is_empty() && !rest.starts_with(": ")) {
+            let message = format!("the first line is neither `# {code}` nor `# {code}: …`");
+            findings.push(Finding::error(page, 1, message));
         }
     }
     findings
@@ -97,7 +99,7 @@ mod tests {
                 lang,
                 ("docs/errors/api_error.md", "# api_error\n"),
                 ("docs/errors/NOT_FOUND.md", "# NOT_FOUND\n"),
-                ("docs/errors/LF0101.md", "# LF0101\n"),
+                ("docs/errors/LF0101.md", "# LF0101: the text is not JSON\n"),
             ],
             &[],
         );
