@@ -2,16 +2,20 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use hyper::http::request::Parts;
 use loopfour_engine::CompanyId;
 use loopfour_store::{Principal, Scope};
+use tokio::sync::watch;
 
 use crate::App;
 use crate::error::{Code, Error};
 
 const API_KEY: &str = "x-api-key";
+/// The longest that a stream sleeps without looking at its key's end.
+const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Who sent a request. Being there means that the key is good; which scope it needs is for the handler to say.
 #[derive(Clone, Debug)]
@@ -32,6 +36,54 @@ impl Caller {
             return Ok(());
         }
         Err(Error::new(Code::Forbidden, format!("the key has not the scope `{scope}`")))
+    }
+}
+
+/// What allowed a request that goes on for long, and whether it still does.
+#[derive(Debug)]
+pub struct Access {
+    principal: Arc<Principal>,
+    revocations: watch::Receiver<u64>,
+    /// Whether a key was revoked that may be this one.
+    doubtful: bool,
+}
+
+impl Access {
+    /// The access of this caller from now on.
+    pub fn of(caller: Caller, app: &App) -> Access {
+        // The key may have been revoked since it was looked at.
+        Access { principal: caller.0, revocations: app.store().revocations(), doubtful: true }
+    }
+
+    /// Whose things may be seen.
+    pub fn company(&self) -> CompanyId {
+        self.principal.company
+    }
+
+    /// Whether the key was revoked, or its time is over. A database that does not answer ends the access too.
+    pub async fn is_over(&mut self, app: &App) -> bool {
+        if self.principal.expires_at.is_some_and(|end| end <= app.now()) {
+            return true;
+        }
+        self.doubtful |= self.revocations.has_changed().unwrap_or(true);
+        if self.doubtful {
+            // Marked as seen before it is asked: what is revoked meanwhile is looked at again.
+            self.revocations.mark_unchanged();
+            self.doubtful = app.store().is_revoked(self.principal.key).await.unwrap_or(true);
+        }
+        self.doubtful
+    }
+
+    /// Returns when [`Access::is_over`] may have changed.
+    pub async fn changed(&mut self, app: &App) {
+        let end = self.principal.expires_at.map(|end| end.0.saturating_sub(app.now().0));
+        let left = end.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
+        // At least once a day, as timers end somewhere.
+        let left = left.unwrap_or(LONGEST_TIMER).min(LONGEST_TIMER);
+        tokio::select! {
+            _ = self.revocations.changed() => self.doubtful = true,
+            () = tokio::time::sleep(left) => {}
+        }
     }
 }
 
@@ -94,6 +146,10 @@ pub trait Named {
 
 impl Named for loopfour_engine::WorkflowId {
     const KIND: &'static str = "workflow";
+}
+
+impl Named for loopfour_engine::KeyId {
+    const KIND: &'static str = "key";
 }
 
 impl Named for loopfour_engine::RunId {

@@ -19,7 +19,7 @@ pub mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Clock, Runs};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
@@ -106,7 +106,8 @@ impl App {
 pub fn router(app: App) -> Router {
     let v1 = Router::new()
         .route("/me", get(api::me::show))
-        .route("/keys", post(api::keys::create))
+        .route("/keys", get(api::keys::list).post(api::keys::create))
+        .route("/keys/{id}", delete(api::keys::revoke))
         .route("/workflows", get(api::workflows::list).post(api::workflows::create))
         .route("/workflows/validate", post(api::workflows::validate))
         .route(
@@ -122,6 +123,7 @@ pub fn router(app: App) -> Router {
         .route("/workflows/{id}/run", post(api::start::run))
         .route("/runs", get(api::runs::list))
         .route("/runs/{id}", get(api::runs::show))
+        .route("/runs/{id}/logs", get(api::logs::list))
         .route("/runs/{id}/events", get(api::runs::events));
     Router::new()
         .route("/healthz", get(api::health::healthz))

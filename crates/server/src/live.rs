@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::auth::Access;
 use crate::error::Error;
 use crate::view::{ErrorView, Time, reason_name, trigger_name};
 use crate::{App, limits};
@@ -42,10 +43,16 @@ pub async fn ended(app: &App, company: CompanyId, run: RunId, time: Duration) ->
 }
 
 /// The events of a run after the one with the id `after`, until the run has ended. `progress` was subscribed to before
-/// `row` was read.
-pub fn events(app: App, row: &RunRow, after: u64, progress: watch::Receiver<Progress>) -> Response {
+/// `row` was read. The stream also ends when `access` does.
+pub fn events(
+    app: App,
+    access: Access,
+    row: &RunRow,
+    after: u64,
+    progress: watch::Receiver<Progress>,
+) -> Response {
     let tail = Tail {
-        company: row.company,
+        access,
         run: row.id,
         after,
         over: row.status.has_ended(),
@@ -63,7 +70,7 @@ pub fn events(app: App, row: &RunRow, after: u64, progress: watch::Receiver<Prog
 
 struct Tail {
     app: App,
-    company: CompanyId,
+    access: Access,
     run: RunId,
     /// The last entry that was read.
     after: u64,
@@ -84,10 +91,11 @@ fn stream_of(tail: Tail) -> impl Stream<Item = Result<sse::Event, Infallible>> {
 }
 
 impl Tail {
-    /// The next entry; `None` once no more will come, or the server stops: a client that comes back loses nothing.
+    /// The next entry; `None` once no more will come, the server stops, or the key has ended: a client that comes back
+    /// loses nothing.
     async fn next(&mut self) -> Option<Entry> {
         loop {
-            if *self.stopping.borrow() {
+            if *self.stopping.borrow() || self.access.is_over(&self.app).await {
                 return None;
             }
             if let Some(entry) = self.read.pop_front() {
@@ -95,7 +103,7 @@ impl Tail {
             }
             // Marked as seen before the read: what is appended meanwhile wakes us again.
             let ended = self.over || self.progress.borrow_and_update().status.has_ended();
-            match self.app.store().entries(self.company, self.run, self.after).await {
+            match self.app.store().entries(self.access.company(), self.run, self.after).await {
                 Ok(entries) => self.read.extend(entries),
                 Err(error) => {
                     warn!(run = %self.run, %error, "a stream of events ends early");
@@ -109,6 +117,7 @@ impl Tail {
                 None => tokio::select! {
                     changed = self.progress.changed() => changed.ok()?,
                     _ = self.stopping.wait_for(|stopping| *stopping) => {}
+                    () = self.access.changed(&self.app) => {}
                 },
             }
         }
@@ -181,7 +190,12 @@ impl<'a> Happened<'a> {
     }
 }
 
-/// An event's public name, which once released stays, and what is told of it.
+/// An event's public name, which once released stays.
+pub fn name(event: &Event) -> &'static str {
+    happened(event).0
+}
+
+/// An event's public name and what is told of it.
 fn happened(event: &Event) -> (&'static str, Happened<'_>) {
     match event {
         Event::RunStarted { workflow, version, trigger, input, connection, .. } => (

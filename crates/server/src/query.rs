@@ -77,12 +77,17 @@ impl Query {
         parsed
     }
 
-    /// Which part of a list: `limit`, `cursor`, `order`.
+    /// Which part of a list, the newest first: `limit`, `cursor`, `order`.
     pub fn span(&mut self) -> Span {
+        self.span_from(Order::Descending)
+    }
+
+    /// Which part of a list, in this order if nothing else is asked for.
+    pub fn span_from(&mut self, usual: Order) -> Span {
         let limit = self.number("limit", 1..=100).unwrap_or(50);
         let after = self.parsed("cursor", "a cursor that a list gave").map(|cursor: Position| cursor.0);
         let choices = [("desc", Order::Descending), ("asc", Order::Ascending)];
-        let order = self.choice("order", &choices).unwrap_or_default();
+        let order = self.choice("order", &choices).unwrap_or(usual);
         Span { order, after, limit }
     }
 

@@ -32,6 +32,7 @@ impl<'a> RunView<'a> {
         let steps = run.definition().steps.iter().zip(&run.steps);
         let view = ListedView {
             id: run.id,
+            title: run.title(),
             workflow_id: run.workflow,
             workflow_version: run.version,
             status: run.status.name(),
@@ -54,6 +55,8 @@ impl<'a> RunView<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct ListedView<'a> {
     id: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     workflow_id: WorkflowId,
     workflow_version: u32,
     status: &'static str,
@@ -70,11 +73,12 @@ pub struct ListedView<'a> {
 }
 
 impl<'a> ListedView<'a> {
-    /// This run.
-    pub fn of(run: &'a ListedRun) -> ListedView<'a> {
+    /// This run, with its title.
+    pub fn of(run: &'a ListedRun, title: Option<String>) -> ListedView<'a> {
         let row = &run.row;
         ListedView {
             id: row.id,
+            title,
             workflow_id: row.workflow,
             workflow_version: row.version,
             status: row.status.name(),

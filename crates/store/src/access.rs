@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use loopfour_engine::{CompanyId, KeyId};
+use loopfour_engine::{CompanyId, KeyId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -160,4 +160,6 @@ pub struct Principal {
     pub key_name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
 }

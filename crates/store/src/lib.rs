@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use loopfour_engine::{CompanyId, RunId, Timestamp, WorkflowId};
 use rusqlite::Connection;
-use tokio::sync::watch::Receiver;
+use tokio::sync::watch::{Receiver, Sender};
 
 use cache::Cache;
 use sqlite::keys::KnownKey;
@@ -59,6 +59,8 @@ struct Memory {
     workflows: Cache<WorkflowId, WorkflowRow>,
     keys: Cache<[u8; 32], KnownKey>,
     watchers: Watchers,
+    /// How many keys were revoked since the start.
+    revocations: Sender<u64>,
 }
 
 impl Store {
@@ -70,7 +72,12 @@ impl Store {
     /// an earlier one.
     pub fn open(directory: &Path, now: Timestamp) -> Result<Store, OpenError> {
         let opened = sqlite::open(directory, now)?;
-        let memory = Memory { workflows: Cache::new(), keys: Cache::new(), watchers: Watchers::new() };
+        let memory = Memory {
+            workflows: Cache::new(),
+            keys: Cache::new(),
+            watchers: Watchers::new(),
+            revocations: Sender::new(0),
+        };
         let writer = Writer::start(opened.writer, opened.checkpointer, &opened.path)?;
         Ok(Store(Arc::new(Shared {
             readers: Arc::new(Readers::new(opened.path)),

@@ -19,9 +19,14 @@ use crate::event::{StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
 use crate::time::Timestamp;
 
+use scope::RunScope;
+
 pub use apply::Impossible;
 pub(crate) use apply::condition_output;
 pub use decide::{Command, idempotency_key};
+
+/// Characters.
+const LONGEST_TITLE: usize = 255;
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -255,6 +260,14 @@ impl Run {
     /// The request of a step whose outcome is not in the journal yet.
     pub fn request(&self, step: usize) -> Option<&Request> {
         self.steps.get(step)?.call.as_ref().map(|call| &*call.request)
+    }
+
+    /// What people call it: `settings.title` as it was at the start; none if there is none, or it came out empty or could
+    /// not be evaluated. Cut to 255 characters.
+    pub fn title(&self) -> Option<String> {
+        let title = self.definition.settings.title.as_ref()?;
+        let title = title.evaluate(&RunScope { run: self, now: self.created_at }).ok()?.to_text();
+        Some(title.chars().take(LONGEST_TITLE).collect()).filter(|title: &String| !title.is_empty())
     }
 
     /// How it stands, for lists.

@@ -42,10 +42,7 @@ pub(super) fn settings(
     let mut compiler = Compiler { report, names, readings, feeds: Vec::new(), reader: Reader::End };
     settings.output = at.get("output").map(|output| compiler.tree(&output, Purpose::default()));
     compiler.reader = Reader::Start;
-    settings.title = at.get("title").and_then(|title| {
-        policy::not_carried_out(&title, "`title`", compiler.report);
-        compiler.text(&title)
-    });
+    settings.title = at.get("title").and_then(|title| compiler.text(&title));
     settings.concurrency =
         at.get("concurrency").and_then(|concurrency| self::concurrency(&concurrency, &mut compiler));
     settings.ignore = at.get("ignore").map(|ignore| self::ignore(&ignore, report)).unwrap_or_default();

@@ -3,16 +3,16 @@
 use std::str::FromStr as _;
 
 use axum::extract::{Request, State};
-use hyper::StatusCode;
+use hyper::{StatusCode, Uri};
 use loopfour_engine::{KeyId, Timestamp};
 use loopfour_lang::{Object, Value};
-use loopfour_store::{NewKey, Scope};
+use loopfour_store::{KeyRow, NewKey, Scope};
 use serde::Serialize;
 
 use crate::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Id};
 use crate::body::{self, Fields, kind};
-use crate::envelope::Answer;
+use crate::envelope::{Answer, Meta};
 use crate::error::Error;
 use crate::query::Query;
 use crate::view::Time;
@@ -29,6 +29,33 @@ struct Created<'a> {
     scopes: Vec<&'static str>,
     expires_at: Option<Time>,
     created_at: Time,
+}
+
+/// A key in a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyItem<'a> {
+    id: KeyId,
+    name: &'a str,
+    prefix: &'a str,
+    scopes: Vec<&'static str>,
+    expires_at: Option<Time>,
+    last_used_at: Option<Time>,
+    created_at: Time,
+}
+
+impl<'a> KeyItem<'a> {
+    fn of(row: &'a KeyRow) -> KeyItem<'a> {
+        KeyItem {
+            id: row.id,
+            name: &row.name,
+            prefix: &row.prefix,
+            scopes: row.scopes.iter().map(|scope| scope.name()).collect(),
+            expires_at: row.expires_at.map(Time),
+            last_used_at: row.last_used_at.map(Time),
+            created_at: Time(row.created_at),
+        }
+    }
 }
 
 /// `POST /keys`. The answer is the only place where the key is ever shown.
@@ -53,6 +80,38 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
         created_at: Time(now),
     };
     Answer::new(StatusCode::CREATED, &created)
+}
+
+/// `GET /keys`: without revoked ones, and never with the keys themselves.
+///
+/// # Errors
+/// 400, 401, 403.
+pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Answer, Error> {
+    caller.needs(Scope::Admin)?;
+    let mut query = Query::of(&uri);
+    let span = query.span();
+    query.finish()?;
+    let page = app.store().keys(caller.company(), span).await?;
+    let items: Vec<KeyItem<'_>> = page.rows.iter().map(KeyItem::of).collect();
+    Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+}
+
+/// `DELETE /keys/:id`: the key ends at once, in streams under way too. A key may end itself.
+///
+/// # Errors
+/// 404, also for one that was revoked before; 400, 401, 403.
+pub async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<KeyId>,
+    request: Request,
+) -> Result<Answer, Error> {
+    caller.needs(Scope::Admin)?;
+    Query::of(request.uri()).finish()?;
+    Fields::of(body::optional_object(request).await?).finish()?;
+    let revoked = app.store().revoke_key(caller.company(), id, app.now()).await?;
+    let revoked = revoked.ok_or_else(|| Error::missing("key", &id.to_string()))?;
+    Answer::new(StatusCode::OK, &KeyItem::of(&revoked))
 }
 
 fn wanted(body: Object, now: Timestamp) -> Result<NewKey, Error> {

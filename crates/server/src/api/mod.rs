@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod keys;
+pub mod logs;
 pub mod me;
 pub mod runs;
 pub mod start;

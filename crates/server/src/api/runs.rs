@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use hyper::{HeaderMap, StatusCode, Uri};
-use loopfour_engine::{CompanyId, Event, Run, RunId, RunStatus};
+use loopfour_engine::{CompanyId, Entry, Event, Run, RunId, RunStatus};
 use loopfour_lang::Value;
-use loopfour_store::{RunFilter, Scope};
+use loopfour_store::{ListedRun, RunFilter, Scope};
 
-use crate::auth::{Caller, Id};
+use crate::auth::{Access, Caller, Id};
 use crate::definition::apart;
 use crate::envelope::{Answer, Meta};
 use crate::error::{Error, Problem};
@@ -34,12 +34,38 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
     let span = query.span();
     query.finish()?;
     let page = app.store().runs(caller.company(), filter, span).await?;
+    let mut titles = Vec::with_capacity(page.rows.len());
+    for run in &page.rows {
+        titles.push(title(&app, run).await?);
+    }
     let size = page.rows.iter().map(|run| weight(&run.input) + run.output.as_ref().map_or(0, weight)).sum();
     apart(size, move || {
-        let items: Vec<ListedView<'_>> = page.rows.iter().map(ListedView::of).collect();
+        let runs = page.rows.iter().zip(titles);
+        let items: Vec<ListedView<'_>> = runs.map(|(run, title)| ListedView::of(run, title)).collect();
         Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
     })
     .await?
+}
+
+/// The title of a run in a list; none where its text is one that an earlier release took and this one does not.
+async fn title(app: &App, listed: &ListedRun) -> Result<Option<String>, Error> {
+    let row = &listed.row;
+    let definition = app.definition(row.company, row.workflow, row.version).await?;
+    let Some(definition) = definition.filter(|definition| definition.settings.title.is_some()) else {
+        return Ok(None);
+    };
+    let event = Event::RunStarted {
+        run: row.id,
+        company: row.company,
+        workflow: row.workflow,
+        version: row.version,
+        trigger: row.trigger,
+        input: listed.input.clone(),
+        connection: None,
+        idempotency_key: None,
+    };
+    let first = Entry { seq: 1, at: row.created_at, event };
+    Ok(Run::begin(definition, &first).map_err(Error::internal)?.title())
 }
 
 /// `GET /runs/:id`.
@@ -79,7 +105,8 @@ pub async fn events(
         // Tells a browser's EventSource, which comes back by itself, that it may stay away.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(live::events(app, &row, after.unwrap_or(0), progress))
+    let access = Access::of(caller, &app);
+    Ok(live::events(app, access, &row, after.unwrap_or(0), progress))
 }
 
 /// The company's run of that id with its steps.

@@ -51,6 +51,9 @@ async fn each_call_needs_its_scope_and_names_it() {
         ("GET /runs".to_owned(), None, Scope::RunsRead),
         (format!("GET /runs/{run}"), None, Scope::RunsRead),
         (format!("GET /runs/{run}/events"), None, Scope::RunsRead),
+        (format!("GET /runs/{run}/logs"), None, Scope::RunsRead),
+        ("GET /keys".to_owned(), None, Scope::Admin),
+        ("DELETE /keys/key_00000000-0000-7000-8000-000000000000".to_owned(), None, Scope::Admin),
         ("POST /keys".to_owned(), Some(r#"{"name":"a","scopes":["admin"]}"#), Scope::Admin),
     ] {
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
@@ -88,6 +91,7 @@ async fn another_companys_things_do_not_exist() {
         format!("POST /workflows/{id}/run"),
         format!("GET /runs/{run}"),
         format!("GET /runs/{run}/events"),
+        format!("GET /runs/{run}/logs"),
     ] {
         let request = server.request(&line.replacen(' ', " /api/v1", 1)).key(&key);
         let request = match &*line {

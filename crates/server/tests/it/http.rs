@@ -28,7 +28,7 @@ async fn a_method_that_is_not_taken_is_405_with_those_that_are() {
     for (line, allowed) in [
         ("DELETE /api/v1/workflows", "GET,HEAD,POST"),
         ("OPTIONS /api/v1/workflows", "GET,HEAD,POST"),
-        ("HEAD /api/v1/keys", "POST"),
+        ("HEAD /api/v1/workflows/validate", "POST"),
         ("PATCH /api/v1/me", "GET,HEAD"),
         ("BREW /healthz", "GET,HEAD"),
         ("POST /api/v1/workflows/x", "GET,HEAD,PUT,DELETE"),

@@ -67,3 +67,47 @@ async fn no_key_makes_a_wider_one() {
     assert_eq!(reply.text("/error/message"), "the key has not the scope `workflows:read`");
     assert_eq!(make(r#"["runs:read"]"#).send().await.status, 201);
 }
+
+#[tokio::test]
+async fn keys_are_listed_without_themselves_and_revoked() {
+    let server = Server::start().await;
+    server.clock.advance(1_000);
+    let made = server.post("/keys", r#"{"name":"robot","scopes":["runs:read"]}"#).await;
+    let (id, key) = (made.text("/data/id"), made.text("/data/key"));
+    let use_it = || server.request("GET /api/v1/runs").key(&key).send();
+    assert_eq!(use_it().await.status, 200);
+    // A write that comes after the note of the use.
+    server.store.ready().await.unwrap();
+    let list = server.get("/keys?limit=1").await;
+    let cursor = list.text("/meta/cursor");
+    assert_eq!(
+        crate::server::without_uuids(&list.body.replace(&cursor, "CURSOR")).replace(&key[..8], "PREFIX"),
+        concat!(
+            r#"{"success":true,"data":[{"id":"key_*","name":"robot","prefix":"PREFIX","scopes":["runs:read"],"#,
+            r#""expiresAt":null,"lastUsedAt":"2026-01-02T03:04:06.678Z","createdAt":"2026-01-02T03:04:06.678Z"}],"#,
+            r#""meta":{"cursor":"CURSOR","hasMore":true}}"#
+        )
+    );
+    assert!(!list.body.contains(&key));
+    let revoke = || server.request(&format!("DELETE /api/v1/keys/{id}")).send();
+    let revoked = revoke().await;
+    assert_eq!((revoked.status, revoked.json()["data"].clone()), (200, list.json()["data"][0].clone()));
+    use_it().await.check_error(401, "UNAUTHORIZED", &[]);
+    revoke().await.check_error(404, "NOT_FOUND", &[]);
+    let names = server.get("/keys").await.json();
+    assert_eq!(names["data"].as_array().map(Vec::len), Some(1), "the test's own is left");
+}
+
+#[tokio::test]
+async fn another_companys_keys_and_what_is_no_key_are_404() {
+    let server = Server::start().await;
+    let other = server.store.create_company("other", server.clock_now()).await.unwrap();
+    let foreign = server.key(other, &Scope::ALL).await;
+    let list = server.request("GET /api/v1/keys").key(&foreign).send().await;
+    let id = list.text("/data/0/id");
+    for id in [&*id, "x", "wf_00000000-0000-7000-8000-000000000000"] {
+        let reply = server.request(&format!("DELETE /api/v1/keys/{id}")).send().await;
+        reply.check_error(404, "NOT_FOUND", &[]);
+    }
+    assert_eq!(server.request("GET /api/v1/me").key(&foreign).send().await.status, 200);
+}

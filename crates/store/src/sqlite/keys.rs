@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use loopfour_engine::{CompanyId, KeyId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
-use crate::Store;
 use crate::access::{Principal, Scope, Secret};
 use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
 use crate::sqlite::{json, optional_time, time, uuid};
+use crate::{Memory, Store};
 
 /// A key's last use is written down at most this often, in milliseconds.
 const USE_INTERVAL: i64 = 60_000;
@@ -61,7 +62,6 @@ pub enum KeyError {
 #[derive(Clone)]
 pub(crate) struct KnownKey {
     principal: Arc<Principal>,
-    expires_at: Option<Timestamp>,
     /// The last use that is written down.
     last_used_at: Arc<AtomicI64>,
 }
@@ -137,7 +137,7 @@ impl Store {
                 known
             }
         };
-        if known.expires_at.is_some_and(|end| end <= now) {
+        if known.principal.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
         self.note_use(&known, now);
@@ -152,7 +152,7 @@ impl Store {
         self.read(move |db| {
             let (after, comparison, direction) = span.sql();
             let mut statement = db.prepare_cached(&format!(
-                "SELECT id, name, prefix, scopes, created_at, expires_at, last_used_at FROM keys
+                "SELECT {COLUMNS} FROM keys
                  WHERE company = ?1 AND revoked_at IS NULL AND (created_at, id) {comparison} (?2, ?3)
                  ORDER BY created_at {direction}, id {direction} LIMIT ?4"
             ))?;
@@ -163,7 +163,7 @@ impl Store {
         .await
     }
 
-    /// Ends a key from now on. Returns whether the company had such a key that was not revoked.
+    /// Ends a key from now on. Returns it, if the company had such a key that was not revoked.
     ///
     /// # Errors
     /// The database failed.
@@ -172,13 +172,37 @@ impl Store {
         company: CompanyId,
         id: KeyId,
         now: Timestamp,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Option<KeyRow>, StorageError> {
         let revoke = move |db: &Connection| {
-            let sql = "UPDATE keys SET revoked_at = ?3 WHERE id = ?1 AND company = ?2 AND revoked_at IS NULL";
+            let sql = format!(
+                "UPDATE keys SET revoked_at = ?3 WHERE id = ?1 AND company = ?2 AND revoked_at IS NULL
+                 RETURNING {COLUMNS}"
+            );
             let keys = params![id.0.as_bytes(), company.0.as_bytes(), now.0];
-            Ok(Ok(db.prepare_cached(sql)?.execute(keys)? == 1))
+            Ok(Ok(db.prepare_cached(&sql)?.query_row(keys, read_row).optional()?))
         };
-        self.write(revoke, |memory, _| memory.keys.clear()).await
+        let committed = |memory: &Memory, _: &Option<KeyRow>| {
+            memory.keys.clear();
+            memory.revocations.send_modify(|count| *count += 1);
+        };
+        self.write(revoke, committed).await
+    }
+
+    /// Changes whenever a key was revoked, whichever it was; then ask [`Store::is_revoked`]. For what goes on for long.
+    pub fn revocations(&self) -> Receiver<u64> {
+        self.0.memory.revocations.subscribe()
+    }
+
+    /// Whether a key was revoked.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_revoked(&self, key: KeyId) -> Result<bool, StorageError> {
+        self.read(move |db| {
+            let sql = "SELECT 1 FROM keys WHERE id = ?1 AND revoked_at IS NULL";
+            Ok(!db.prepare_cached(sql)?.exists([key.0.as_bytes()])?)
+        })
+        .await
     }
 
     /// Whether there is any key, of any company, valid or not: whether this is a first start.
@@ -206,6 +230,8 @@ impl Store {
     }
 }
 
+const COLUMNS: &str = "id, name, prefix, scopes, created_at, expires_at, last_used_at";
+
 fn find(db: &Connection, hash: &[u8; 32]) -> rusqlite::Result<Option<KnownKey>> {
     let sql = "SELECT k.id, k.name, k.scopes, k.expires_at, k.last_used_at, c.id, c.name
                FROM keys k JOIN companies c ON c.id = k.company WHERE k.hash = ?1 AND k.revoked_at IS NULL";
@@ -216,13 +242,10 @@ fn find(db: &Connection, hash: &[u8; 32]) -> rusqlite::Result<Option<KnownKey>> 
             key: KeyId(uuid(row, 0)?),
             key_name: row.get(1)?,
             scopes: json(row, 2)?,
+            expires_at: optional_time(row, 3)?,
         };
         let last_used_at = row.get::<_, Option<i64>>(4)?.unwrap_or(i64::MIN);
-        Ok(KnownKey {
-            principal: Arc::new(principal),
-            expires_at: optional_time(row, 3)?,
-            last_used_at: Arc::new(AtomicI64::new(last_used_at)),
-        })
+        Ok(KnownKey { principal: Arc::new(principal), last_used_at: Arc::new(AtomicI64::new(last_used_at)) })
     };
     db.prepare_cached(sql)?.query_row([hash], read).optional()
 }

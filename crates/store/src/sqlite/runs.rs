@@ -5,6 +5,7 @@ use loopfour_engine::{
 };
 use loopfour_lang::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StorageError;
@@ -122,6 +123,35 @@ impl Store {
             let after = i64::try_from(after).unwrap_or(i64::MAX);
             let keys = params![run.0.as_bytes(), after, company.0.as_bytes()];
             statement.query_map(keys, journal::read_entry)?.collect()
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// A part of a run's journal, by position; nothing if the company has no such run.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn entries_page(
+        &self,
+        company: CompanyId,
+        run: RunId,
+        span: Span,
+    ) -> Result<Page<Entry>, StorageError> {
+        self.read(move |db| {
+            let (after, comparison, direction) = span.sql();
+            let mut statement = db.prepare_cached(&format!(
+                "SELECT seq, at, body FROM events WHERE run = ?1 AND seq {comparison} ?2 AND company = ?3
+                 ORDER BY seq {direction} LIMIT ?4"
+            ))?;
+            let after = i64::try_from(after.id.as_u128()).unwrap_or(i64::MAX);
+            let keys = params![run.0.as_bytes(), after, company.0.as_bytes(), span.wanted()];
+            let rows = statement.query_map(keys, journal::read_entry)?.collect::<Result<Vec<_>, _>>()?;
+            Ok(span.ordered(rows, |entry| Cursor {
+                created_at: entry.at,
+                id: Uuid::from_u128(u128::from(entry.seq)),
+            }))
         })
         .await
     }

@@ -46,7 +46,7 @@ async fn rows_of_another_company_do_not_exist() {
     }
 
     assert_eq!(store.keys(other, newest(50)).await.unwrap().rows, []);
-    assert!(!store.revoke_key(other, id, NOW).await.unwrap());
+    assert_eq!(store.revoke_key(other, id, NOW).await.unwrap(), None);
     assert_eq!(store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap().company, company);
     let (_, secret) = store.create_key(other, key(), NOW).await.unwrap();
     assert_eq!(store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap().company, other);

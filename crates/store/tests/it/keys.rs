@@ -20,16 +20,23 @@ async fn a_key_stands_for_its_company_until_it_is_revoked() {
         key: id,
         key_name: "ci".to_owned(),
         scopes: vec![Scope::RunsRead, Scope::Admin],
+        expires_at: None,
     };
+    let mut revocations = store.revocations();
     // Once from the database, once from memory.
     for _ in 0..2 {
         let found = store.authenticate(secret.reveal(), NOW).await.unwrap();
         assert_eq!(found.as_deref(), Some(&expected));
     }
-    assert!(store.revoke_key(company, id, NOW).await.unwrap());
+    assert!(!store.is_revoked(id).await.unwrap());
+    let revoked = store.revoke_key(company, id, NOW).await.unwrap().unwrap();
+    assert_eq!((revoked.id, &*revoked.name), (id, "ci"));
+    assert!(revocations.has_changed().unwrap());
+    revocations.mark_unchanged();
+    assert!(store.is_revoked(id).await.unwrap());
     assert_eq!(store.authenticate(secret.reveal(), NOW).await.unwrap(), None);
-    assert!(!store.revoke_key(company, id, NOW).await.unwrap());
-    assert!(!store.revoke_key(company, KeyId(Uuid::now_v7()), NOW).await.unwrap());
+    assert_eq!(store.revoke_key(company, id, NOW).await.unwrap(), None);
+    assert_eq!(store.revoke_key(company, KeyId(Uuid::now_v7()), NOW).await.unwrap(), None);
     assert!(store.has_keys().await.unwrap());
 }
 

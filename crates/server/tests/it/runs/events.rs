@@ -1,7 +1,7 @@
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use crate::server::{Server, WELCOME};
+use crate::server::{Reply, Server, WELCOME};
 
 async fn started(server: &Server) -> String {
     let workflow = server.active(WELCOME).await;
@@ -120,6 +120,53 @@ async fn streams_end_when_the_server_stops() {
     stop.send(()).unwrap();
     while lines.next_line().await.unwrap().is_some() {}
     server.serving.take().unwrap().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_key_is_revoked() {
+    let server = Server::start().await;
+    let path = started(&server).await;
+    let made = server.post("/keys", r#"{"name":"reader","scopes":["runs:read"]}"#).await;
+    let other = server.post("/keys", r#"{"name":"other","scopes":["runs:read"]}"#).await;
+    let request = || server.request(&format!("GET /api/v1{path}")).key(&made.text("/data/key"));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&request().bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    while lines.next_line().await.unwrap().unwrap() != "event: call.intended" {}
+    let revoke = async |key: &Reply| {
+        server.request(&format!("DELETE /api/v1/keys/{}", key.text("/data/id"))).send().await
+    };
+    // The end of another key changes nothing.
+    revoke(&other).await;
+    server.runs.step(server.runs.started().await).await;
+    while lines.next_line().await.unwrap().unwrap() != "event: step.succeeded" {}
+    revoke(&made).await;
+    let mut rest = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        rest += &line;
+    }
+    assert!(!rest.contains("run.completed"), "{rest}");
+    request().send().await.check_error(401, "UNAUTHORIZED", &[]);
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_the_end_of_its_key() {
+    let server = Server::start().await;
+    let path = started(&server).await;
+    let run = server.runs.started().await;
+    let short = r#"{"name":"reader","scopes":["runs:read"],"expiresAt":"2026-01-02T03:04:06Z"}"#;
+    let key = server.post("/keys", short).await.text("/data/key");
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&server.request(&format!("GET /api/v1{path}")).key(&key).bytes()).await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    while lines.next_line().await.unwrap().unwrap() != "event: call.intended" {}
+    // The step takes a second: its end would be told after the key's.
+    server.runs.step(run).await;
+    let mut rest = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        rest += &line;
+    }
+    assert!(!rest.contains("step.succeeded"), "{rest}");
 }
 
 #[tokio::test]

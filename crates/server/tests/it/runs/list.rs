@@ -34,6 +34,25 @@ async fn runs_are_listed_by_workflow_and_status() {
 }
 
 #[tokio::test]
+async fn a_run_is_called_by_its_title() {
+    let server = Server::start().await;
+    let titled = WELCOME.replacen('{', r#"{"settings":{"title":"Welcome {{input.email}}"},"#, 1);
+    let (titled, plain) = (server.active(&titled).await, server.active(WELCOME).await);
+    for (workflow, input, title) in [
+        (&titled, r#"{"input":{"email":"a@b.example"}}"#, Some("Welcome a@b.example")),
+        (&titled, "{}", Some("Welcome ")),
+        (&plain, "{}", None),
+    ] {
+        let started = server.post(&format!("/workflows/{workflow}/run"), input).await;
+        let run = server.get(&format!("/runs/{}", started.text("/data/runId"))).await.json();
+        assert_eq!(run["data"].get("title").and_then(|title| title.as_str()), title);
+        let list = server.get("/runs?limit=1").await.json();
+        assert_eq!(list["data"][0].get("title").and_then(|title| title.as_str()), title);
+        server.clock.advance(1);
+    }
+}
+
+#[tokio::test]
 async fn everything_wrong_with_a_query_is_said_at_once() {
     let server = Server::start().await;
     server.get("/runs?workflowId=1&status=done&search=x").await.check_error(400, "VALIDATION_ERROR", &[

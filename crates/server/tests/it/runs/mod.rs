@@ -1,3 +1,4 @@
 mod events;
 mod list;
+mod logs;
 mod show;

@@ -141,7 +141,6 @@ pub const ROWS: &[Row] = &[
 "settings": {"title": "{{steps.a.output.id}}"}
 }"#,
         found: &[
-            "LF0203 settings.title 2:23 `title` is checked, but not carried out by this version",
             "LF0404 settings.title 2:26 step `a` has not run yet when this is evaluated | this is evaluated as the run starts: read `input` or `variables`",
         ],
     },

@@ -1,0 +1,124 @@
+//! `/api/v1/runs/:id/logs`: what a run did, step by step, as lines for people. Made from the journal when they are asked
+//! for; values stand in the run itself, not here.
+
+use axum::extract::State;
+use hyper::{StatusCode, Uri};
+use loopfour_engine::{Entry, Event, RunId, StepError, StepPath};
+use loopfour_lang::step::condition::Branch;
+use loopfour_store::{Order, Scope};
+use serde::Serialize;
+
+use crate::App;
+use crate::auth::{Caller, Id};
+use crate::envelope::{Answer, Meta};
+use crate::error::Error;
+use crate::live;
+use crate::query::Query;
+use crate::view::{Time, reason_name, trigger_name};
+
+/// One line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    seq: u64,
+    at: Time,
+    level: Level,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_id: Option<String>,
+    message: String,
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+/// `GET /runs/:id/logs`: the oldest line first, unless told otherwise.
+///
+/// # Errors
+/// 400, 401, 403, 404.
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id<RunId>,
+    uri: Uri,
+) -> Result<Answer, Error> {
+    caller.needs(Scope::RunsRead)?;
+    let mut query = Query::of(&uri);
+    let span = query.span_from(Order::Ascending);
+    query.finish()?;
+    let row = app.store().run(caller.company(), id).await?;
+    row.ok_or_else(|| Error::missing("run", &id.to_string()))?;
+    let page = app.store().entries_page(caller.company(), id, span).await?;
+    let lines: Vec<Line> = page.rows.iter().map(line).collect();
+    Answer::with_meta(StatusCode::OK, &lines, &Meta::list(page.next))
+}
+
+fn line(entry: &Entry) -> Line {
+    let (level, step, message) = told(&entry.event);
+    Line {
+        seq: entry.seq,
+        at: Time(entry.at),
+        level,
+        kind: live::name(&entry.event),
+        step_id: step.map(|path| path.0.clone()),
+        message,
+    }
+}
+
+fn told(event: &Event) -> (Level, Option<&StepPath>, String) {
+    match event {
+        Event::RunStarted { version, trigger, .. } => {
+            let message = format!("the run of version {version} was started by {}", trigger_name(*trigger));
+            (Level::Info, None, message)
+        }
+        Event::ConditionDecided { path, branch, .. } => {
+            let branch = match branch {
+                Branch::Then => "then",
+                Branch::Else => "else",
+            };
+            (Level::Info, Some(path), format!("condition `{path}` chose `{branch}`"))
+        }
+        Event::CallIntended { path, epoch, request, .. } => {
+            let again = if *epoch > 1 { format!(", try {epoch}") } else { String::new() };
+            (Level::Info, Some(path), format!("step `{path}` calls {}{again}", request.action))
+        }
+        Event::CallResumed { path, .. } => {
+            (Level::Warn, Some(path), format!("step `{path}` sends its call again, under the same key"))
+        }
+        Event::CallHeld { path, reason, error, .. } => {
+            let message = format!("step `{path}` waits ({}): {}", reason_name(*reason), failure(error));
+            (Level::Warn, Some(path), message)
+        }
+        Event::StepSucceeded { path, receipt, .. } => {
+            let request = receipt.request_id.as_ref().map(|id| format!(", provider's request {id}"));
+            (Level::Info, Some(path), format!("step `{path}` succeeded{}", request.unwrap_or_default()))
+        }
+        Event::StepFailed { path, error, fallback: None, .. } => {
+            (Level::Error, Some(path), format!("step `{path}` failed: {}", failure(error)))
+        }
+        Event::StepFailed { path, error, fallback: Some(_), .. } => {
+            let message =
+                format!("step `{path}` failed, the run goes on with its fallback: {}", failure(error));
+            (Level::Warn, Some(path), message)
+        }
+        Event::StepSkipped { path } => {
+            (Level::Info, Some(path), format!("step `{path}` was skipped: no branch led to it"))
+        }
+        Event::RunCompleted { .. } => (Level::Info, None, "the run completed".to_owned()),
+        Event::RunFailed { error } => (Level::Error, None, format!("the run failed: {}", failure(error))),
+        Event::RunParked { error } => {
+            (Level::Error, None, format!("the run is parked by a defect of the server: {}", failure(error)))
+        }
+    }
+}
+
+fn failure(error: &StepError) -> String {
+    format!("{}: {}", error.code, error.message)
+}
