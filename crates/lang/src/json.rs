@@ -110,7 +110,7 @@ pub fn place_in_literal(literal: &str, offset: usize) -> usize {
         at += written;
         resolved += meant;
     }
-    at
+    at.min(bytes.len().saturating_sub(1))
 }
 
 /// How many bytes a `\u` escape takes as written, and how many its character takes in UTF-8.
@@ -429,7 +429,9 @@ impl<'a> Reader<'a> {
             }
         }
         match rest.chars().next() {
-            Some(found) => Err((self.at, format!("expected a JSON value, found `{}`", found.escape_debug()))),
+            Some(found) => {
+                Err((self.at, format!("expected a JSON value, found `{}`", crate::nearest::visible(found))))
+            }
             None => Err((self.at, "the text ends where a value is expected".to_owned())),
         }
     }
@@ -483,12 +485,8 @@ impl<'a> Reader<'a> {
             Numbers::Shortest => {
                 let float = digits.parse::<f64>().ok()?;
                 // A number smaller than the smallest float is not nothing.
-                if float == 0.0
-                    && digits
-                        .bytes()
-                        .take_while(|byte| !matches!(byte, b'e' | b'E'))
-                        .any(|byte| matches!(byte, b'1'..=b'9'))
-                {
+                let mut significant = digits.bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
+                if float == 0.0 && significant.any(|byte| matches!(byte, b'1'..=b'9')) {
                     return None;
                 }
                 // The float's own notation has the shortest digits that read back as the same float.

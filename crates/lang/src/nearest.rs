@@ -50,6 +50,14 @@ pub fn shorten(text: &str) -> String {
     }
 }
 
+/// A character in a message: itself, unless nobody could see it.
+pub fn visible(character: char) -> String {
+    match character {
+        '\'' | '"' | '\\' => character.to_string(),
+        other => other.escape_debug().to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

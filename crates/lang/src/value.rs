@@ -49,11 +49,13 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number in the form that it has here: an integer if it is whole. `None` if it is whole and beyond 2^63.
+    /// The number in the form that it has here: an integer if it is whole. `None` if it is whole and beyond 2^63, or has
+    /// more than 28 significant digits.
     pub fn from_decimal(number: Decimal) -> Option<Value> {
         let number = number.normalize();
         match number.scale() {
             0 => number.to_i64().map(Value::Integer),
+            _ if number.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS) => None,
             _ => Some(Value::Decimal(number)),
         }
     }

@@ -83,23 +83,25 @@ pub(super) struct Walk<'w, 't> {
 }
 
 impl Walk<'_, '_> {
-    /// Checks an expression; `guarded` says that something around it settles absence.
+    /// Checks an expression; `guarded` says that something around it settles absence. In a loop: a long chain of operators
+    /// must not exhaust the stack.
     pub(super) fn expression(&mut self, expression: &Expression, guarded: bool) {
-        match &expression.kind {
-            ExpressionKind::Literal(_) | ExpressionKind::Invalid => {}
-            ExpressionKind::Root(_) | ExpressionKind::Member(..) | ExpressionKind::Index(..) => {
-                self.path(expression, guarded);
-            }
-            ExpressionKind::Call(function, arguments) => {
-                for argument in arguments {
-                    self.expression(argument, guarded || *function == Function::Default);
+        let mut open = vec![(expression, guarded)];
+        while let Some((expression, guarded)) = open.pop() {
+            match &expression.kind {
+                ExpressionKind::Literal(_) | ExpressionKind::Invalid => {}
+                ExpressionKind::Root(_) | ExpressionKind::Member(..) | ExpressionKind::Index(..) => {
+                    self.path(expression, guarded);
                 }
-            }
-            ExpressionKind::Unary(_, operand) => self.expression(operand, guarded),
-            ExpressionKind::Binary(operator, left, right) => {
-                let fallback = matches!(operator, BinaryOperator::Or | BinaryOperator::Coalesce);
-                self.expression(left, guarded || fallback);
-                self.expression(right, guarded || fallback);
+                ExpressionKind::Call(function, arguments) => {
+                    let guarded = guarded || *function == Function::Default;
+                    open.extend(arguments.iter().rev().map(|argument| (argument, guarded)));
+                }
+                ExpressionKind::Unary(_, operand) => open.push((operand, guarded)),
+                ExpressionKind::Binary(operator, left, right) => {
+                    let fallback = matches!(operator, BinaryOperator::Or | BinaryOperator::Coalesce);
+                    open.extend([(&**right, guarded || fallback), (&**left, guarded || fallback)]);
+                }
             }
         }
     }
@@ -353,8 +355,7 @@ fn member(link: &Expression) -> Option<&str> {
 
 /// The steps whose outputs are arms of the fallback that an expression is, where it is one without a literal arm.
 pub(super) fn feeds<'e>(expression: &'e Expression) -> Vec<&'e str> {
-    let mut arms = Vec::new();
-    collect_arms(expression, &mut arms);
+    let arms = arms(expression);
     let literal = |arm: &&&Expression| match &arm.kind {
         ExpressionKind::Literal(_) => true,
         ExpressionKind::Unary(UnaryOperator::Negate | UnaryOperator::Not, inner) => {
@@ -380,24 +381,24 @@ pub(super) fn feeds<'e>(expression: &'e Expression) -> Vec<&'e str> {
     arms.iter().filter_map(output).collect()
 }
 
-fn collect_arms<'e>(expression: &'e Expression, arms: &mut Vec<&'e Expression>) {
-    match &expression.kind {
-        ExpressionKind::Binary(BinaryOperator::Or | BinaryOperator::Coalesce, left, right) => {
-            collect_arms(left, arms);
-            collect_arms(right, arms);
-        }
-        ExpressionKind::Call(Function::Default, arguments) => {
-            for argument in arguments {
-                collect_arms(argument, arms);
+/// The values between which a fallback chooses.
+fn arms(expression: &Expression) -> Vec<&Expression> {
+    let (mut arms, mut open) = (Vec::new(), vec![expression]);
+    while let Some(expression) = open.pop() {
+        match &expression.kind {
+            ExpressionKind::Binary(BinaryOperator::Or | BinaryOperator::Coalesce, left, right) => {
+                open.extend([&**right, &**left]);
             }
+            ExpressionKind::Call(Function::Default, arguments) => open.extend(arguments.iter().rev()),
+            ExpressionKind::Binary(..)
+            | ExpressionKind::Call(..)
+            | ExpressionKind::Literal(_)
+            | ExpressionKind::Root(_)
+            | ExpressionKind::Member(..)
+            | ExpressionKind::Index(..)
+            | ExpressionKind::Unary(..)
+            | ExpressionKind::Invalid => arms.push(expression),
         }
-        ExpressionKind::Binary(..)
-        | ExpressionKind::Call(..)
-        | ExpressionKind::Literal(_)
-        | ExpressionKind::Root(_)
-        | ExpressionKind::Member(..)
-        | ExpressionKind::Index(..)
-        | ExpressionKind::Unary(..)
-        | ExpressionKind::Invalid => arms.push(expression),
     }
+    arms
 }

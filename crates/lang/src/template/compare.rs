@@ -53,7 +53,10 @@ pub fn is_numeric(text: &str) -> bool {
 
 /// The number that numeric text writes, where it has no more digits than a number can.
 pub fn numeric(text: &str) -> Option<Decimal> {
-    if is_numeric(text) { Decimal::from_str_exact(text).ok() } else { None }
+    let Digits { negative, whole, fraction } = Digits::read(text)?;
+    let sign = if negative { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Decimal::from_str_exact(&format!("{sign}0{whole}{point}{fraction}")).ok()
 }
 
 /// A number in plain digits, or a text.

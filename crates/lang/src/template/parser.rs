@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::ast::{BinaryOperator, Expression, ExpressionKind, Function, Root, UnaryOperator};
 use super::{Part, Problem, Template};
-use crate::nearest::nearest;
+use crate::nearest::{nearest, visible};
 use crate::source::Span;
 use crate::value::Value;
 
@@ -12,16 +12,17 @@ use crate::value::Value;
 const LONGEST: usize = 10_000;
 /// Parentheses, arguments, indexes and unary operators within each other, the outermost being 1.
 const DEEPEST: usize = 64;
-/// How high a tree may be, so that no recursion over it runs out of stack. Operators and path links in a row are not
-/// nested, but each of them stands above the one before.
-const HIGHEST: usize = 320;
+/// After so many problems in one string the rest of it is text: more help nobody, and each may cost a look at all of it.
+const MOST_PROBLEMS: usize = 20;
 
 /// Parses a whole string.
 pub(super) fn parse(text: &str) -> (Template, Vec<Problem>) {
     let mut parts = Vec::new();
     let mut problems = Vec::new();
     let mut at = 0;
-    while let Some(open) = text[at..].find("{{").map(|found| at + found) {
+    while let Some(open) = text[at..].find("{{").map(|found| at + found)
+        && problems.len() < MOST_PROBLEMS
+    {
         if open > at {
             parts.push(Part::Text(text[at..open].to_owned()));
         }
@@ -73,12 +74,18 @@ fn end(text: &str, start: usize) -> Option<usize> {
 
 fn expression(text: &str, span: Span, problems: &mut Vec<Problem>) -> Expression {
     let source = &text[span.start..span.end];
-    let mut parser = Parser { text, end: span.end, at: span.start, depth: 1, height: 0 };
+    let mut parser = Parser { text, end: span.end, at: span.start, depth: 1 };
     let parsed = if source.chars().nth(LONGEST).is_some() {
         Err(problem(
             span,
             format!("an expression may have {LONGEST} characters at most"),
             "split it over several steps",
+        ))
+    } else if source.trim().is_empty() {
+        Err(problem(
+            Span { start: span.start - 2, end: span.end + 2 },
+            "there is no expression between `{{` and `}}`",
+            "write one, such as `input.email`",
         ))
     } else {
         parser.whole()
@@ -97,8 +104,6 @@ struct Parser<'a> {
     end: usize,
     at: usize,
     depth: usize,
-    /// Of the tree that was read last.
-    height: usize,
 }
 
 /// Operators of two operands; a sign stands before those that are its beginning.
@@ -125,15 +130,6 @@ const TIGHTEST: usize = 6;
 
 impl Parser<'_> {
     fn whole(&mut self) -> Parsed<Expression> {
-        self.space();
-        if self.at == self.end {
-            let span = Span { start: self.at.saturating_sub(2), end: self.end };
-            return Err(problem(
-                span,
-                "there is no expression between `{{` and `}}`",
-                "write one, such as `input.email`",
-            ));
-        }
         let expression = self.pipes()?;
         match self.peek() {
             None => Ok(expression),
@@ -149,7 +145,6 @@ impl Parser<'_> {
             self.at += 1;
             self.space();
             self.deepen()?;
-            let mut height = self.height;
             let start = self.at;
             let Some(name) = self.name() else {
                 return Err(self.unexpected("the name of a function after `|`"));
@@ -159,10 +154,10 @@ impl Parser<'_> {
             let mut arguments = vec![left];
             if self.take("(") {
                 arguments.extend(self.arguments()?);
-                height = height.max(self.height);
+            } else {
+                self.at = span.end;
             }
             left = self.call(&name, span, arguments)?;
-            self.grow(height)?;
             self.space();
         }
         self.depth = depth;
@@ -175,9 +170,7 @@ impl Parser<'_> {
         }
         let mut left = self.level(level + 1)?;
         while let Some(operator) = self.operator(level) {
-            let height = self.height;
             let right = self.level(level + 1)?;
-            self.grow(height.max(self.height))?;
             let span = Span { start: left.span.start, end: right.span.end };
             left =
                 Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), span };
@@ -213,7 +206,6 @@ impl Parser<'_> {
             return Ok(number);
         }
         let operand = self.nested(Parser::unary)?;
-        self.grow(self.height)?;
         let span = Span { start, end: operand.span.end };
         Ok(Expression { kind: ExpressionKind::Unary(operator, Box::new(operand)), span })
     }
@@ -229,7 +221,6 @@ impl Parser<'_> {
             self.at = digits;
             return Ok(None);
         }
-        self.height = 1;
         Ok(Some(Expression { kind: ExpressionKind::Literal(value), span }))
     }
 
@@ -238,7 +229,6 @@ impl Parser<'_> {
         let start = base.span.start;
         loop {
             self.space();
-            let height = self.height;
             let kind = if self.take(".") {
                 self.space();
                 ExpressionKind::Member(Box::new(base), self.member()?)
@@ -257,7 +247,6 @@ impl Parser<'_> {
             } else {
                 return Ok(base);
             };
-            self.grow(height.max(self.height))?;
             base = Expression { kind, span: Span { start, end: self.at } };
         }
     }
@@ -288,7 +277,7 @@ impl Parser<'_> {
                 if !self.take(")") {
                     return Err(self.unexpected("`)`"));
                 }
-                return Ok(inside);
+                return Ok(Expression { span: Span { start, end: self.at }, ..inside });
             }
             Some('"' | '\'') => ExpressionKind::Literal(Value::from(self.literal_text()?)),
             Some(found) if found.is_ascii_digit() => ExpressionKind::Literal(self.number(false)?),
@@ -299,7 +288,6 @@ impl Parser<'_> {
                 if self.take("(") {
                     let arguments = self.arguments()?;
                     let call = self.call(&name, span, arguments)?;
-                    self.grow(self.height)?;
                     return Ok(call);
                 }
                 self.at = span.end;
@@ -312,24 +300,20 @@ impl Parser<'_> {
             }
             _ => return Err(self.unexpected("a value")),
         };
-        self.height = 1;
         Ok(Expression { kind, span: Span { start, end: self.at } })
     }
 
-    /// Up to the `)`; the height is then the greatest of them.
+    /// Up to the `)`.
     fn arguments(&mut self) -> Parsed<Vec<Expression>> {
         let mut arguments = Vec::new();
-        let mut height = 0;
         self.space();
         while !self.take(")") {
             if !arguments.is_empty() && !self.take(",") {
                 return Err(self.unexpected("`,` or `)`"));
             }
             arguments.push(self.nested(Parser::pipes)?);
-            height = height.max(self.height);
             self.space();
         }
-        self.height = height;
         Ok(arguments)
     }
 
@@ -465,18 +449,6 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Puts a node on top of a tree.
-    fn grow(&mut self, below: usize) -> Parsed<()> {
-        if below == HIGHEST {
-            let span = Span { start: self.at, end: self.end };
-            let message =
-                format!("an expression may have {HIGHEST} operators or path links in a row at most");
-            return Err(problem(span, message, "split it over several steps"));
-        }
-        self.height = below + 1;
-        Ok(())
-    }
-
     fn rest(&self) -> &str {
         &self.text[self.at..self.end]
     }
@@ -497,12 +469,19 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self, wanted: &str) -> Box<Problem> {
-        let (length, message) = match self.peek() {
-            Some(found) => (found.len_utf8(), format!("expected {wanted}, found `{}`", found.escape_debug())),
-            None => (0, format!("the expression ends where {wanted} is expected")),
+        let found = self.peek();
+        let message = match found {
+            Some(found) => format!("expected {wanted}, found `{}`", visible(found)),
+            None => format!("the expression ends where {wanted} is expected"),
         };
-        let span = Span { start: self.at, end: self.at + length };
-        Box::new(Problem { span, message, hint: None })
+        let hint = match found {
+            Some('=') => Some("compare with `==`"),
+            Some('?') => Some("there is no `a ? b : c`: write `a && b || c`, or a condition step"),
+            Some('|' | '&') => Some("to go on behind a pipe, write it in parentheses"),
+            _ => None,
+        };
+        let span = Span { start: self.at, end: self.at + found.map_or(0, char::len_utf8) };
+        Box::new(Problem { span, message, hint: hint.map(str::to_owned) })
     }
 }
 

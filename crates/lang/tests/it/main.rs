@@ -1,3 +1,11 @@
 //! Tests of the language.
 
 mod check;
+mod conditions;
+mod expressions;
+mod functions;
+mod json;
+mod printing;
+mod support;
+mod templates;
+mod values;
