@@ -83,7 +83,8 @@ pub async fn run(config: Config, source: &str, workflow: Workflow, input: Value)
         connection: None,
         idempotency_key: None,
     };
-    let run = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;
+    let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;
+    let run = started.run;
     let interrupted = tokio::select! {
         () = host.idle() => false,
         () = signals.stop() => true,

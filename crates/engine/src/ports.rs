@@ -14,7 +14,7 @@ use crate::call::{Outcome, Request, Sending};
 use crate::error::StepError;
 use crate::event::{Entry, StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
-use crate::run::Summary;
+use crate::run::{Run, Summary};
 use crate::time::Timestamp;
 
 /// A batch of entries for one run: all of them become durable, or none.
@@ -148,9 +148,18 @@ pub enum StartError {
     Journal(#[from] JournalError),
 }
 
+/// A run that was started.
+pub struct Started {
+    /// Its id.
+    pub run: RunId,
+    /// Resolves when nothing more happens to the run in this process for now, with its state: ended or waiting. `None` if
+    /// that is not known: the process stops, or met a defect. Nobody need wait for it.
+    pub rest: BoxFuture<'static, Option<Box<Run>>>,
+}
+
 /// What others may ask of a host.
 pub trait Runs: Send + Sync + 'static {
-    /// Starts a run. Returns only after its start is durable, with its id; an id that exists is
+    /// Starts a run. Returns only after its start is durable; an idempotency key that started one before is
     /// [`JournalError::Exists`].
-    fn start(&self, start: Start) -> BoxFuture<'_, Result<RunId, StartError>>;
+    fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>>;
 }

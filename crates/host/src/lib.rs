@@ -11,11 +11,12 @@ use futures_util::FutureExt as _;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::error::code;
 use loopfour_engine::ports::{
-    Actions, Append, BoxFuture, Clock, Journal, JournalError, Runs, Start, StartError,
+    Actions, Append, BoxFuture, Clock, Journal, JournalError, Runs, Start, StartError, Started,
 };
 use loopfour_engine::{Command, Entry, Event, Run, RunId, StepError, Timestamp};
 use tokio::sync::watch;
-use tracing::{Instrument as _, error, info, info_span};
+use tokio::task::JoinHandle;
+use tracing::{Instrument as _, debug, error, info_span};
 use uuid::Uuid;
 
 pub use recovery::Recovered;
@@ -73,7 +74,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let _ = self.shared.active.subscribe().wait_for(|active| *active == 0).await;
     }
 
-    async fn begin(&self, start: Start) -> Result<RunId, StartError> {
+    async fn begin(&self, start: Start) -> Result<Started, StartError> {
         if self.is_stopping() {
             return Err(StartError::Stopping);
         }
@@ -95,34 +96,33 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let mut entries = vec![first];
         entries.extend(run.advance(&self.shared.actions, now));
         self.append(&run, 0, entries).await?;
-        self.spawn(run);
-        Ok(id)
+        let rest = self.spawn(run);
+        Ok(Started { run: id, rest: Box::pin(async move { rest.await.ok().flatten() }) })
     }
 
-    /// Gives a run a task of its own. All its entries are durable.
-    fn spawn(&self, run: Run) {
-        if run.due().is_empty() {
-            return;
-        }
+    /// Gives a run a task of its own, which gives its state back when the run rests. All its entries are durable.
+    fn spawn(&self, run: Run) -> JoinHandle<Option<Box<Run>>> {
         let host = self.clone();
         let active = Active::enter(&self.shared.active);
         let id = run.id;
         let span = info_span!("run", run = %id);
         let task = async move {
             let _active = active;
-            if AssertUnwindSafe(host.drive(run)).catch_unwind().await.is_err() {
+            let rested = AssertUnwindSafe(host.drive(Box::new(run))).catch_unwind().await;
+            if rested.is_err() {
                 error!("the run met a defect and is parked");
                 host.park(id).await;
             }
+            rested.ok().flatten()
         };
-        tokio::spawn(task.instrument(span));
+        tokio::spawn(task.instrument(span))
     }
 
-    /// Makes the calls that are due, one after the other, until the run ends, waits, or the host stops.
-    async fn drive(&self, mut run: Run) {
+    /// Makes the calls that are due, one after the other, until the run ends or waits; `None` if the host stops first.
+    async fn drive(&self, mut run: Box<Run>) -> Option<Box<Run>> {
         while let Some(command) = run.due().into_iter().next() {
             if self.is_stopping() {
-                return;
+                return None;
             }
             let outcome = self.shared.actions.perform(command.sending()).await;
             let Command::Perform { path, .. } = &command;
@@ -133,10 +133,11 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             if let Err(cause) = self.append(&run, expected, entries).await {
                 // The call goes out again under its key at the next start, and its answer is the same.
                 error!(step = %path, %cause, "the outcome of a call could not be recorded");
-                return;
+                return None;
             }
         }
-        info!(status = run.status.name(), "the run rests");
+        debug!(status = run.status.name(), "the run rests");
+        Some(run)
     }
 
     async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), JournalError> {
@@ -170,7 +171,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
 }
 
 impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
-    fn start(&self, start: Start) -> BoxFuture<'_, Result<RunId, StartError>> {
+    fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(self.begin(start))
     }
 }

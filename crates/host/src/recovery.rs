@@ -51,7 +51,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         if !entries.is_empty() {
             self.append(&run, expected, entries).await.map_err(|cause| cause.to_string())?;
         }
-        self.spawn(run);
+        drop(self.spawn(run));
         Ok(())
     }
 

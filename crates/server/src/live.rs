@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -17,6 +16,7 @@ use loopfour_lang::step::condition::Branch;
 use loopfour_store::{Progress, RunRow};
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::auth::Access;
@@ -24,11 +24,11 @@ use crate::error::Error;
 use crate::view::{ErrorView, Time, reason_name, trigger_name};
 use crate::{App, limits};
 
-/// Waits until a run has ended, for at most `time`; returns whether it has. A server that stops waits no longer.
+/// Waits until a run has ended, but not beyond `until`; returns whether it has. A server that stops waits no longer.
 ///
 /// # Errors
 /// The database failed.
-pub async fn ended(app: &App, company: CompanyId, run: RunId, time: Duration) -> Result<bool, Error> {
+pub async fn ended(app: &App, company: CompanyId, run: RunId, until: Instant) -> Result<bool, Error> {
     // Subscribed before the run is read: what the read does not show will be told.
     let (mut progress, mut stopping) = (app.store().watch(run), app.stopping());
     let row = app.store().run(company, run).await?;
@@ -37,7 +37,7 @@ pub async fn ended(app: &App, company: CompanyId, run: RunId, time: Duration) ->
     }
     let ended = progress.wait_for(|progress| progress.status.has_ended());
     Ok(tokio::select! {
-        ended = tokio::time::timeout(time, ended) => matches!(ended, Ok(Ok(_))),
+        ended = tokio::time::timeout_at(until, ended) => matches!(ended, Ok(Ok(_))),
         _ = stopping.wait_for(|stopping| *stopping) => false,
     })
 }

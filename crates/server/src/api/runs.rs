@@ -125,6 +125,14 @@ pub async fn answer(app: &App, company: CompanyId, id: RunId) -> Result<Answer, 
     })?;
     let run = Run::fold(Arc::clone(&definition), &entries).map_err(Error::internal)?;
     drop(entries);
+    show_state(Box::new(run)).await
+}
+
+/// This run with its steps.
+///
+/// # Errors
+/// Only defects.
+pub async fn show_state(run: Box<Run>) -> Result<Answer, Error> {
     let values = run.steps.iter().map(|step| weight(&step.output) + step.input.as_ref().map_or(0, weight));
     let size = values.sum::<usize>() + weight(&run.input);
     apart(size, move || Answer::new(StatusCode::OK, &RunView::of(&run))).await?

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use hyper::StatusCode;
 use loopfour_engine::event::TriggerKind;
-use loopfour_engine::ports::{JournalError, Start, StartError};
+use loopfour_engine::ports::{JournalError, Start, StartError, Started};
 use loopfour_engine::{Event, RunId, WorkflowId};
 use loopfour_lang::{Object, Value, Workflow};
 use loopfour_store::{Scope, WorkflowStatus};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{runs, workflows};
 use crate::auth::{Caller, Id};
@@ -66,10 +67,11 @@ pub async fn run(
         connection: None,
         idempotency_key: wanted.idempotency_key,
     };
-    let (run, version) = match app.runs().start(start).await {
-        Ok(run) => (run, row.version),
+    let (started, version) = match app.runs().start(start).await {
+        Ok(started) => (started, row.version),
         Err(StartError::Journal(JournalError::Exists { run })) => {
-            (run, version_started_with(&app, &caller, run, &wanted.input).await?)
+            let version = version_started_with(&app, &caller, run, &wanted.input).await?;
+            (Started { run, rest: Box::pin(std::future::ready(None)) }, version)
         }
         Err(StartError::Stopping) => return Err(Error::new(Code::Unavailable, "the server is stopping")),
         Err(StartError::Journal(JournalError::Storage(cause))) => {
@@ -79,10 +81,17 @@ pub async fn run(
             return Err(Error::internal(error));
         }
     };
-    if let Some(seconds) = wait
-        && live::ended(&app, caller.company(), run, Duration::from_secs(u64::from(seconds))).await?
-    {
-        return runs::answer(&app, caller.company(), run).await;
+    let run = started.run;
+    if let Some(seconds) = wait {
+        let until = Instant::now() + Duration::from_secs(u64::from(seconds));
+        // As a rule the run's own state comes back from where it ran, and its journal need not be read.
+        match tokio::time::timeout_at(until, started.rest).await {
+            Ok(Some(run)) if run.status.has_ended() => return runs::show_state(run).await,
+            Ok(_) if live::ended(&app, caller.company(), run, until).await? => {
+                return runs::answer(&app, caller.company(), run).await;
+            }
+            Ok(_) | Err(_) => {}
+        }
     }
     let accepted = Accepted { run_id: run, status: "pending", workflow_id: id, workflow_version: version };
     Answer::new(StatusCode::ACCEPTED, &accepted)

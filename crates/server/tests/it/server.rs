@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use loopfour_engine::definitions::Definitions;
-use loopfour_engine::ports::{Append, BoxFuture, Clock as _, Journal as _, Runs, Start, StartError};
+use loopfour_engine::ports::{Append, BoxFuture, Clock as _, Journal as _, Runs, Start, StartError, Started};
 use loopfour_engine::{Command, CompanyId, Entry, Event, Run, RunId, Timestamp};
 use loopfour_server::App;
 use loopfour_store::{NewKey, Scope, Store};
@@ -327,7 +327,7 @@ impl Stepper {
         while self.step(id).await {}
     }
 
-    async fn begin(&self, start: Start) -> Result<RunId, StartError> {
+    async fn begin(&self, start: Start) -> Result<Started, StartError> {
         match self.refuse.lock().unwrap().clone() {
             Some(Refusal::Error(error)) => return Err(error),
             Some(Refusal::Panic) => panic!("told to panic"),
@@ -352,7 +352,7 @@ impl Stepper {
         self.append(&run, 0, entries).await?;
         self.under_way.lock().unwrap().insert(id, run);
         let _ = self.started.send(id);
-        Ok(id)
+        Ok(Started { run: id, rest: Box::pin(std::future::ready(None)) })
     }
 
     async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), StartError> {
@@ -361,7 +361,7 @@ impl Stepper {
 }
 
 impl Runs for Stepper {
-    fn start(&self, start: Start) -> BoxFuture<'_, Result<RunId, StartError>> {
+    fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(self.begin(start))
     }
 }
