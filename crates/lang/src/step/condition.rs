@@ -115,13 +115,7 @@ impl Test {
         match self {
             Test::Compare { left, operator, right, pattern } => {
                 let (left, right_value) = (left.evaluate(scope)?, right.evaluate(scope)?);
-                let held = match (operator, pattern) {
-                    (Operator::Matches, Some(pattern)) => {
-                        left.as_text().is_some_and(|text| pattern.is_match(text))
-                    }
-                    (Operator::Matches, None) => matches(&left, &right_value)?,
-                    _ => holds(&left, *operator, &right_value),
-                };
+                let held = holds(&left, *operator, &right_value, pattern.as_ref())?;
                 let mut members = Object::new();
                 members.insert("left".to_owned(), left);
                 members.insert("operator".to_owned(), Value::from(operator.name()));
@@ -177,7 +171,8 @@ fn joined(name: &str, inputs: Vec<Value>) -> Value {
     Value::from(members.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Object>())
 }
 
-fn matches(left: &Value, right: &Value) -> Result<bool, EvaluationError> {
+/// The pattern that a template gave.
+fn pattern(right: &Value) -> Result<regex::Regex, EvaluationError> {
     let failure = |message: String| EvaluationError {
         expression: right.to_text(),
         message,
@@ -186,19 +181,24 @@ fn matches(left: &Value, right: &Value) -> Result<bool, EvaluationError> {
                 .to_owned(),
         ),
     };
-    let pattern =
+    let text =
         right.as_text().ok_or_else(|| failure(format!("the pattern is {}, not text", right.kind())))?;
-    let pattern = compile(pattern).map_err(failure)?;
-    Ok(left.as_text().is_some_and(|text| pattern.is_match(text)))
+    compile(text).map_err(failure)
 }
 
-fn holds(left: &Value, operator: Operator, right: &Value) -> bool {
+fn holds(
+    left: &Value,
+    operator: Operator,
+    right: &Value,
+    constant: Option<&regex::Regex>,
+) -> Result<bool, EvaluationError> {
+    let found = |pattern: &regex::Regex| left.as_text().is_some_and(|text| pattern.is_match(text));
     let ordered = |wanted: fn(std::cmp::Ordering) -> bool| compare::order(left, right).is_some_and(wanted);
     let texts = |holds: fn(&str, &str) -> bool| match (left, right) {
         (Value::Text(left), Value::Text(right)) => holds(left, right),
         _ => false,
     };
-    match operator {
+    let held = match operator {
         Operator::Eq => compare::equal(left, right),
         Operator::Ne => !compare::equal(left, right),
         Operator::Gt => ordered(std::cmp::Ordering::is_gt),
@@ -224,6 +224,10 @@ fn holds(left: &Value, operator: Operator, right: &Value) -> bool {
             Value::Object(members) => members.is_empty(),
             Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) => false,
         },
-        Operator::Matches => false,
-    }
+        Operator::Matches => match constant {
+            Some(pattern) => found(pattern),
+            None => found(&pattern(right)?),
+        },
+    };
+    Ok(held)
 }

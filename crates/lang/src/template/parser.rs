@@ -10,7 +10,7 @@ use crate::value::Value;
 
 /// Characters of one expression.
 const LONGEST: usize = 10_000;
-/// Parentheses, arguments, indexes and unary operators within each other, the outermost being 1.
+/// Levels of parentheses, arguments, indexes and unary operators, the whole expression being 1.
 const DEEPEST: usize = 64;
 /// After so many problems in one string the rest of it is text: more help nobody, and each may cost a look at all of it.
 const MOST_PROBLEMS: usize = 20;

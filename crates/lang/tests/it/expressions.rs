@@ -1,6 +1,8 @@
 //! Operators, literals, names and paths.
 
-use super::support::{check, evaluate, fails, gives, refused};
+use loopfour_lang::{Catalog, Options};
+
+use super::support::{World, check, evaluate, fails, gives, parsed, refused};
 
 #[test]
 fn operators_bind_as_the_table_says() {
@@ -474,6 +476,34 @@ fn limits_are_those_of_the_reference() {
         &format!("{{{{0{}}}}}", "|ceil".repeat(64)),
         "an expression may be nested 64 levels deep at most",
     );
+}
+
+/// On a small stack, since servers have many.
+#[test]
+fn long_chains_do_not_exhaust_the_stack() {
+    let nested = (0..63).fold("1".to_owned(), |inner, _| format!("({inner}{})", "+1".repeat(76)));
+    for expression in [
+        vec!["1"; 5_000].join("+"),
+        vec!["input.x"; 1_100].join("||"),
+        format!("input{}", ".a".repeat(4_900)),
+        format!("input{}", "[0]".repeat(3_300)),
+        nested,
+    ] {
+        let template = format!("{{{{{expression}}}}}");
+        let text = format!(
+            r#"{{"name":"a","trigger":{{"type":"manual"}},"steps":[{{"id":"s","action":"stripe.createCustomer","config":{{"email":"{template}"}}}}]}}"#
+        );
+        let run = move || {
+            let options = Options { catalog: Catalog::builtin(), environment: &[] };
+            let messages = loopfour_lang::check(&text, options).diagnostics;
+            assert!(messages.iter().all(|found| !found.message.contains("level")), "{messages:?}");
+            let parsed = parsed(&template);
+            assert!(parsed.to_string().len() > 9_000);
+            assert!(parsed.evaluate(&World::new("1")).is_ok());
+        };
+        let thread = std::thread::Builder::new().stack_size(1_500_000).spawn(run).unwrap();
+        assert!(thread.join().is_ok());
+    }
 }
 
 #[track_caller]

@@ -1,6 +1,8 @@
 //! Every function, its null, its wrong types.
 
-use super::support::{check, fails, gives};
+use proptest::prelude::*;
+
+use super::support::{World, check, fails, gives, parsed};
 
 const INPUT: &str = r#"{"text":"a,b","list":[3,1.5,"x"],"numbers":[1,2,3.5],"object":{"a":1,"b":2},"items":[{"p":{"n":1}},{"p":{"n":2}},{}],"empty":[],"n":null}"#;
 
@@ -225,6 +227,22 @@ fn date_writes_in_zones() {
     fails("date(0, '%')", INPUT, &["`date` cannot write the format \"%\""]);
     fails("date(0, '%é')", INPUT, &["`date` cannot write the format"]);
     fails("date(0, '%!')", INPUT, &["`date` cannot write the format"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_format_of_a_date_does_harm(format in "(%[0_^#.:-]{0,2}[0-9]{0,12}[a-zA-Z%é]|[ -&(-\\[é]){0,6}", seconds in any::<i64>()) {
+        let world = World::new(&format!("[{seconds},{}]", seconds % 100_000_000_000));
+        for zone in ["UTC", "Asia/Kathmandu"] {
+            for index in 0..2 {
+                let template = parsed(&format!("{{{{ date(input[{index}], '{format}', '{zone}') }}}}"));
+                let _ = template.evaluate(&world);
+            }
+        }
+        let _ = parsed("{{ addDays(input[1], input[0]) }}").evaluate(&world);
+    }
 }
 
 #[test]
