@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
+use loopfour_server::rate::{BadLimits, RateLimits};
 use loopfour_store::{BadSecret, Secret};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -50,6 +51,8 @@ pub struct Config {
     pub stripe_api_key: Option<SecretString>,
     /// The first API key.
     pub api_key: Option<Secret>,
+    /// How often a key may call.
+    pub rate_limits: RateLimits,
 }
 
 /// The file, key by key.
@@ -61,7 +64,7 @@ struct File {
     public_url: Option<String>,
     sandbox: Option<bool>,
     stripe: Option<StripeTable>,
-    rate_limits: Option<toml::Value>,
+    rate_limits: Option<RateLimits>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,7 +86,16 @@ impl fmt::Display for Origin {
 impl Config {
     /// The settings of a server of our own that reads neither environment nor file.
     pub fn on(listen: SocketAddr, data: PathBuf) -> Config {
-        Config { listen, data, sandbox: false, stripe_api_base: None, stripe_api_key: None, api_key: None }
+        Config {
+            listen,
+            data,
+            sandbox: false,
+            stripe_api_base: None,
+            stripe_api_key: None,
+            api_key: None,
+            // Its only caller is this process.
+            rate_limits: RateLimits::OFF,
+        }
     }
 
     /// Reads the settings from the flags, this process's environment and the file.
@@ -148,7 +160,6 @@ struct Layers<E> {
 impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
     fn settle(mut self) -> Result<Config, Failure> {
         let stripe = self.file.stripe.take().unwrap_or_default();
-        self.only_off("LOOPFOUR_RATE_LIMITS", "rate_limits", self.file.rate_limits.as_ref())?;
         self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
 
         let text = |path: PathBuf| path.into_os_string().into_string().map_err(|_| ());
@@ -177,6 +188,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             stripe_api_base: api_base.map(|value| parse(value, web_address)).transpose()?,
             stripe_api_key: (self.environment)("STRIPE_API_KEY")?.map(SecretString::from),
             api_key: self.api_key()?,
+            rate_limits: self.rate_limits()?,
         })
     }
 
@@ -201,6 +213,15 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
     fn api_key(&self) -> Result<Option<Secret>, Failure> {
         let key = (self.environment)("LOOPFOUR_API_KEY")?.map(|text| text.parse());
         key.transpose().map_err(|wrong: BadSecret| Failure::refused(format!("LOOPFOUR_API_KEY: {wrong}")))
+    }
+
+    fn rate_limits(&self) -> Result<RateLimits, Failure> {
+        match (self.environment)("LOOPFOUR_RATE_LIMITS")? {
+            Some(text) => text
+                .parse()
+                .map_err(|wrong: BadLimits| Failure::refused(format!("LOOPFOUR_RATE_LIMITS: {wrong}"))),
+            None => Ok(self.file.rate_limits.unwrap_or_default()),
+        }
     }
 
     fn sandbox(&self) -> Result<bool, Failure> {
@@ -331,16 +352,35 @@ mod tests {
     }
 
     #[test]
-    fn limits_can_only_be_off() {
+    fn rate_limits_come_from_the_environment_or_the_file() {
+        let limits = |variable: &str, file: &str| {
+            settle(Flags::default(), &[("LOOPFOUR_RATE_LIMITS", variable)], file).unwrap().rate_limits
+        };
+        assert_eq!(limits("", ""), RateLimits::default());
+        assert_eq!(limits("", "rate_limits = 'off'"), RateLimits::OFF);
+        let file = "rate_limits = { read = 5, write = 'off' }";
+        assert_eq!(limits("", file), "read=5,write=off".parse().unwrap());
+        assert_eq!(limits("execute=7", file), "execute=7".parse().unwrap());
+        let said =
+            "say `off` or some of `read=N,write=N,execute=N,webhooks=N`, N a whole number from 1 or `off`";
         refused(
-            &[("LOOPFOUR_RATE_LIMITS", "read=1")],
+            &[("LOOPFOUR_RATE_LIMITS", "read=0")],
             "",
-            "LOOPFOUR_RATE_LIMITS: this version has no limits yet, only `off` can be said",
+            &format!("LOOPFOUR_RATE_LIMITS: `0` is no limit; {said}"),
         );
         refused(
             &[],
-            "rate_limits = { read = 5 }",
-            "loopfour.toml: rate_limits: this version has no limits yet, only `off` can be said",
+            "[rate_limits]\nreed = 5",
+            &format!("loopfour.toml:1: `reed` is none of read, write, execute, webhooks; {said}"),
+        );
+    }
+
+    #[test]
+    fn the_pace_can_only_be_off() {
+        refused(
+            &[("LOOPFOUR_STRIPE_PACE", "read=1")],
+            "",
+            "LOOPFOUR_STRIPE_PACE: this version has no limits yet, only `off` can be said",
         );
         let off = [("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")];
         settle(Flags::default(), &off, "rate_limits = 'off'\n[stripe]\npace = 'off'").unwrap();

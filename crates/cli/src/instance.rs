@@ -57,7 +57,8 @@ impl Instance {
 
         let definitions = Arc::new(Definitions::default());
         let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions));
-        let app = App::new(store.clone(), Arc::new(host.clone()), definitions, Arc::new(SystemClock));
+        let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
+        let app = App::new(store.clone(), runs, definitions, clock, config.rate_limits);
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
         // already waits at the listener.
         host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::App;
 use crate::error::{Code, Error};
+use crate::rate::{Class, Peer, Slot};
 
 const API_KEY: &str = "x-api-key";
 /// The longest that a stream sleeps without looking at its key's end.
@@ -98,10 +99,25 @@ impl FromRequestParts<App> for Caller {
             (None, _) => return Err(refused("the header `x-api-key` is missing")),
             (Some(_), Some(_)) => return Err(refused("the header `x-api-key` is given more than once")),
         };
-        let unknown = || refused("the API key is unknown, or its time is over");
-        let key = key.to_str().map_err(|_| unknown())?;
-        let principal = app.store().authenticate(key, app.now()).await?;
-        principal.map(Caller).ok_or_else(unknown)
+        let now = app.now();
+        // What is no text is no key either.
+        let principal = app.store().authenticate(key.to_str().unwrap_or_default(), now).await?;
+        let Some(principal) = principal else {
+            // Looked up all the same: a valid key is never slowed by others at its address.
+            if let Some(Peer(address)) = parts.extensions.get() {
+                app.rates().unknown_key(*address, now)?;
+            }
+            return Err(refused("the API key is unknown, or its time is over"));
+        };
+        match app.rates().admit(principal.key, Class::of(&parts.method, &parts.uri), now) {
+            Ok(Some(standing)) => Slot::note(parts, standing),
+            Ok(None) => {}
+            Err((standing, refusal)) => {
+                Slot::note(parts, standing);
+                return Err(refusal);
+            }
+        }
+        Ok(Caller(principal))
     }
 }
 

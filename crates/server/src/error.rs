@@ -32,6 +32,8 @@ pub enum Code {
     VersionConflict,
     /// The body is over the limit.
     PayloadTooLarge,
+    /// Too many requests within a minute.
+    RateLimited,
     /// The body is not JSON by its content type.
     UnsupportedMediaType,
     /// A defect of ours.
@@ -63,6 +65,7 @@ impl Code {
             Code::InvalidState => ("INVALID_STATE", StatusCode::CONFLICT),
             Code::VersionConflict => ("VERSION_CONFLICT", StatusCode::PRECONDITION_FAILED),
             Code::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE),
+            Code::RateLimited => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS),
             Code::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Code::InternalError => ("INTERNAL_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
             Code::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
@@ -84,12 +87,15 @@ pub struct Error {
     pub cause: Option<String>,
     /// The connection cannot be used on, since the rest of the request was not read.
     pub close: bool,
+    /// When it may go better, seconds from now.
+    pub retry_after: Option<u64>,
 }
 
 impl Error {
     /// A failure with a sentence and nothing else.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), details: Vec::new(), cause: None, close: false }
+        let message = message.into();
+        Error { code, message, details: Vec::new(), cause: None, close: false, retry_after: None }
     }
 
     /// A 400 with everything that is wrong.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod limits;
 pub mod live;
 pub mod query;
+pub mod rate;
 pub mod request;
 mod serve;
 pub mod view;
@@ -28,6 +29,7 @@ use loopfour_store::Store;
 use tokio::sync::watch;
 
 use crate::error::{Code, Error};
+use crate::rate::{RateLimits, Rates};
 
 pub use serve::serve;
 
@@ -40,6 +42,7 @@ struct Shared {
     runs: Arc<dyn Runs>,
     definitions: Arc<Definitions>,
     clock: Arc<dyn Clock>,
+    rates: Rates,
     stopping: watch::Sender<bool>,
 }
 
@@ -50,8 +53,10 @@ impl App {
         runs: Arc<dyn Runs>,
         definitions: Arc<Definitions>,
         clock: Arc<dyn Clock>,
+        limits: RateLimits,
     ) -> App {
-        App(Arc::new(Shared { store, runs, definitions, clock, stopping: watch::Sender::new(false) }))
+        let (rates, stopping) = (Rates::new(limits), watch::Sender::new(false));
+        App(Arc::new(Shared { store, runs, definitions, clock, rates, stopping }))
     }
 
     /// The database.
@@ -67,6 +72,11 @@ impl App {
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// How often whom was here lately.
+    pub fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     /// A version of a company's workflow, checked; from memory as a rule. `None` if the text that is stored has errors,

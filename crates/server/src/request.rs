@@ -15,13 +15,16 @@ use uuid::Uuid;
 use crate::envelope;
 use crate::error::Error;
 use crate::limits::Drained;
+use crate::rate::Slot;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps every route, known or not.
 pub async fn around(request: Request, next: Next) -> Response {
     let id = format!("req_{}", Uuid::now_v7());
-    let request = request.map(|body| Body::new(Drained::new(body)));
+    let mut request = request.map(|body| Body::new(Drained::new(body)));
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
     let what = format!("{} {}", request.method(), request.uri().path());
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|panic| Error::internal(panic_text(&*panic)).into_response());
@@ -31,6 +34,9 @@ pub async fn around(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
+    }
+    if let Some(standing) = slot.get() {
+        standing.write(headers);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -47,6 +53,9 @@ fn write(failed: &Error, id: &str, what: &str, response: &mut Response) {
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = failed.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     if failed.close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -6,7 +6,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use crate::rate::Peer;
 use crate::{App, limits, router};
 
 /// Serves until `shutdown` resolves. Then it accepts nothing more, ends streams of events and waits for runs, lets
@@ -31,12 +35,12 @@ pub async fn serve(
     let mut shutdown = pin!(shutdown);
     debug!(address = %listener.local_addr()?, "accepting connections");
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
                     // Out of descriptors, mostly: some will come free, and trying at once would only burn the processor.
@@ -45,7 +49,7 @@ pub async fn serve(
                 }
             },
         };
-        connections.spawn(connection(stream, router.clone(), app.stopping()));
+        connections.spawn(connection(stream, Peer(peer.ip()), router.clone(), app.stopping()));
     }
     drop(listener);
     app.stop();
@@ -57,7 +61,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
     // An answer goes out at once; it is one write as a rule.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
@@ -65,7 +69,11 @@ async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Rece
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEADER_TIME)
         .max_header_size(limits::HEADERS);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let early = tokio::select! {
         ended = connection.as_mut() => Some(ended),

@@ -7,6 +7,7 @@ mod health;
 mod http;
 mod keys;
 mod me;
+mod rate;
 mod runs;
 mod server;
 mod strict;

@@ -8,6 +8,7 @@ use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, BoxFuture, Clock as _, Journal as _, Runs, Start, StartError, Started};
 use loopfour_engine::{Command, CompanyId, Entry, Event, Run, RunId, Timestamp};
 use loopfour_server::App;
+use loopfour_server::rate::RateLimits;
 use loopfour_store::{NewKey, Scope, Store};
 use loopfour_testkit::{Answer, ManualClock, Provider};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -46,7 +47,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Without limits of rate.
     pub async fn start() -> Server {
+        Server::limited(RateLimits::OFF).await
+    }
+
+    pub async fn limited(limits: RateLimits) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START);
         let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
@@ -68,6 +74,7 @@ impl Server {
             Arc::clone(&runs) as Arc<dyn Runs>,
             Arc::new(Definitions::default()),
             Arc::new(clock.clone()),
+            limits,
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
