@@ -70,6 +70,9 @@ pub struct Sending<'a> {
     pub key: Uuid,
     /// How long the answer is waited for.
     pub timeout: Duration,
+    /// An earlier sending may have reached the provider: a [`Effect::Delete`], for which there is no key, is looked for
+    /// before it is sent.
+    pub again: bool,
 }
 
 /// What the provider said beside its answer.

@@ -63,6 +63,8 @@ pub enum Code {
     EmptyParameter,
     RefusedByProvider,
     MayBeRefusedByProvider,
+    AddsItem,
+    ForgetsOutcome,
     BadTemplate,
     UnknownName,
     UnknownStep,
@@ -87,7 +89,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Code; 38] = [
+    pub const ALL: [Code; 40] = [
         Code::NotJson,
         Code::DuplicateKey,
         Code::MissingKey,
@@ -106,6 +108,8 @@ impl Code {
         Code::EmptyParameter,
         Code::RefusedByProvider,
         Code::MayBeRefusedByProvider,
+        Code::AddsItem,
+        Code::ForgetsOutcome,
         Code::BadTemplate,
         Code::UnknownName,
         Code::UnknownStep,
@@ -174,6 +178,8 @@ impl Code {
             Code::EmptyParameter => ("LF0302", Error, "a parameter that may not be empty"),
             Code::RefusedByProvider => ("LF0303", Error, "a combination that the provider always refuses"),
             Code::MayBeRefusedByProvider => ("LF0304", Warning, "a combination that the provider may refuse"),
+            Code::AddsItem => ("LF0305", Warning, "an item that is added, not replaced"),
+            Code::ForgetsOutcome => ("LF0306", Info, "a condition that forgets an outcome"),
             Code::BadTemplate => ("LF0401", Error, "a template that cannot be read"),
             Code::UnknownName => ("LF0402", Error, "a name that nothing has"),
             Code::UnknownStep => ("LF0403", Error, "a step that does not exist"),

@@ -52,6 +52,7 @@ struct State {
     done: HashMap<Uuid, (String, &'static str)>,
     done_in_order: Vec<(String, Uuid)>,
     misused: Vec<Uuid>,
+    unlooked: Vec<Uuid>,
 }
 
 impl Provider {
@@ -76,7 +77,12 @@ impl Provider {
         self.state().misused.clone()
     }
 
-    /// What it answers to a sending.
+    /// Deletes that were sent a second time as if they were the first: there must never be any.
+    pub fn unlooked(&self) -> Vec<Uuid> {
+        self.state().unlooked.clone()
+    }
+
+    /// What it answers to a sending. A delete that was done is found by who looks for it, as by its key.
     pub fn answer(&self, sending: Sending<'_>) -> Outcome {
         let mut state = self.state();
         let request = sending.request;
@@ -92,6 +98,10 @@ impl Provider {
         }
         state.sent.push(sent);
         if writes && let Some((_, answer)) = state.done.get(&sending.key) {
+            let answer = *answer;
+            if request.effect == Effect::Delete && !sending.again {
+                state.unlooked.push(sending.key);
+            }
             return done(answer);
         }
         let answer = state.next(&request.action);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use loopfour_engine::{Command, Entry, Outcome, Run, RunStatus, StepPath, Timestamp};
+use loopfour_engine::{Command, Entry, Outcome, Run, RunStatus, Sending, StepPath, Timestamp};
 
 use crate::provider::Provider;
 
@@ -40,6 +40,8 @@ pub struct StrictHost {
     now: Timestamp,
     /// So many records are made, then the process crashes: after doing a thing and before recording it.
     crash_at: Option<usize>,
+    /// It has crashed, so what is not recorded may have been done.
+    crashed: bool,
 }
 
 /// The process crashed, or the engine did not repeat itself.
@@ -52,7 +54,7 @@ enum Stop {
 impl StrictHost {
     /// A host that has recorded nothing; its clock stands at `now` and moves by a second with every reading.
     pub fn new(provider: Provider, now: Timestamp) -> StrictHost {
-        StrictHost { records: Vec::new(), position: 0, provider, now, crash_at: None }
+        StrictHost { records: Vec::new(), position: 0, provider, now, crash_at: None, crashed: false }
     }
 
     /// Crashes once, when so many records are made and the next thing is done but not recorded.
@@ -75,7 +77,10 @@ impl StrictHost {
             self.position = 0;
             match self.attempt(first, definition, resumes) {
                 Ok(run) => return Ok(run),
-                Err(Stop::Crash) => self.crash_at = None,
+                Err(Stop::Crash) => {
+                    self.crash_at = None;
+                    self.crashed = true;
+                }
                 Err(Stop::Mismatch(mismatch)) => return Err(mismatch),
             }
         }
@@ -127,7 +132,9 @@ impl StrictHost {
             Some(Record::Call(recorded, outcome)) if *recorded == command => Ok(*outcome),
             Some(recorded) => Err(self.mismatch(recorded, format!("{command:?}"))),
             None => {
-                let outcome = self.provider.answer(command.sending());
+                let sending = command.sending();
+                let sending = Sending { again: sending.again || self.crashed, ..sending };
+                let outcome = self.provider.answer(sending);
                 self.record(Record::Call(Box::new(command), Box::new(outcome.clone())))?;
                 Ok(outcome)
             }

@@ -294,7 +294,9 @@ fn what_now(request: &Request) -> String {
             "whether it is done is not known; it is sent again under the same idempotency key, so it happens once"
                 .to_owned()
         }
-        Effect::Delete => "whether it is done is not known: look at the object before it is sent again".to_owned(),
+        Effect::Delete => {
+            "whether it is done is not known; the object is looked at before it is sent again".to_owned()
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! Stripe: config in, request out ([`call`], [`form`], [`quirks`]); answer in, judgement out ([`error`]).
+//! Stripe: config in, request out ([`call`], [`form`], [`quirks`]); answer in, judgement out ([`error`],
+//! [`delete`]).
 //! Which actions there are and what they take is the catalogue's; nothing here names one, the quirks excepted.
 
 mod call;
+mod delete;
 mod error;
 mod form;
 mod parameter;
@@ -102,13 +104,20 @@ impl Stripe {
         })
     }
 
-    /// Sends a prepared request once and judges the answer.
+    /// Sends a prepared request once and judges the answer. A delete is looked for where it may be done already.
     pub(crate) async fn perform(&self, sending: Sending<'_>) -> Outcome {
-        let request = sending.request;
-        let connection = match self.connection(&request.account) {
+        let connection = match self.connection(&sending.request.account) {
             Ok(connection) => connection,
             Err(error) => return Outcome::NotSent { error, reason: WaitReason::Connection },
         };
+        match sending.request.effect {
+            Effect::Read | Effect::Write => self.exchange(connection, sending).await,
+            Effect::Delete => self.delete(connection, sending).await,
+        }
+    }
+
+    async fn exchange(&self, connection: &Connection, sending: Sending<'_>) -> Outcome {
+        let request = sending.request;
         let outgoing = match self.outgoing(connection, sending) {
             Ok(outgoing) => outgoing,
             Err(error) => return Outcome::Defect { error },

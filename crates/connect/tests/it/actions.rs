@@ -1,4 +1,5 @@
-//! The six actions of the source document's example, as the document writes them.
+//! The actions of the source document's example, as the document writes them, and what the others refuse when a
+//! template comes out empty. `documented` has every call in plain values.
 
 use insta::assert_snapshot;
 use loopfour_lang::Catalog;
@@ -102,4 +103,55 @@ fn finalize_and_send_invoice() {
     assert_snapshot!(request("stripe.finalizeInvoice", config), @"POST /v1/invoices/in_1/finalize");
     let config = r#"{"invoiceId": "{{steps.finalize.output.id}}"}"#;
     assert_snapshot!(request("stripe.sendInvoice", config), @"POST /v1/invoices/in_1/send");
+}
+
+#[test]
+fn payments_and_subscriptions_are_stamped() {
+    let config = r#"{"amount": 9900, "currency": "usd", "metadata": {"order_id": "{{input.orderId}}"}}"#;
+    assert_snapshot!(request("stripe.createPaymentIntent", config), @r"
+    POST /v1/payment_intents amount=9900
+      &currency=usd
+      &metadata[order_id]=ord_7
+      &metadata[loopfour_run]=run_00000000-0000-0000-0000-000000000007
+      &metadata[loopfour_step]=create-it
+    ");
+    let config = r#"{"customerId": "cus_1", "items": [{"price": "price_1"}]}"#;
+    assert_snapshot!(request("stripe.createSubscription", config), @r"
+    POST /v1/subscriptions customer=cus_1
+      &items[0][price]=price_1
+      &metadata[loopfour_run]=run_00000000-0000-0000-0000-000000000007
+      &metadata[loopfour_step]=create-it
+    ");
+}
+
+/// What stays out would widen the call, or move another amount.
+#[test]
+fn what_may_not_come_out_empty() {
+    let check = |name: &str, config: &str, place: &str| {
+        let action = Catalog::builtin().action(name).unwrap();
+        let error = prepare(action, config, INPUT, Stamp::On).unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.param.as_deref()),
+            ("EMPTY_PARAMETER", Some(place)),
+            "{name} {config}"
+        );
+        assert!(error.message.contains("input.none"), "{}", error.message);
+    };
+    let path = r#"{"paymentIntentId": "pi_1", "amountToCapture": "{{input.none}}"}"#;
+    check("stripe.capturePaymentIntent", path, "amountToCapture");
+    check("stripe.capturePaymentIntent", r#"{"paymentIntentId": "{{input.none}}"}"#, "paymentIntentId");
+    check("stripe.cancelSubscription", r#"{"subscriptionId": "{{input.none}}"}"#, "subscriptionId");
+    for (action, filters) in [
+        ("stripe.listCustomers", &["email", "created"] as &[&str]),
+        ("stripe.listInvoices", &["customerId", "status", "subscription", "dueDate"]),
+        ("stripe.listPaymentIntents", &["customerId", "created"]),
+        ("stripe.listSubscriptions", &["customerId", "status", "price"]),
+        ("stripe.listBalanceTransactions", &["type", "payout", "currency", "source"]),
+    ] {
+        for filter in filters {
+            check(action, &format!(r#"{{"{filter}": "{{{{input.none}}}}"}}"#), filter);
+        }
+    }
+    let items = r#"{"customerId": "c", "items": [{"price": "p", "quantity": "{{input.none}}"}]}"#;
+    check("stripe.createSubscription", items, "items[0].quantity");
 }

@@ -23,7 +23,7 @@ fn a_read() -> Request {
 
 fn send(config: Config, request: &Request, timeout: Duration) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(connect(config).perform(Sending { request, key: KEY, timeout }))
+    runtime.block_on(connect(config).perform(Sending { request, key: KEY, timeout, again: false }))
 }
 
 fn exchange(request: &Request, scripted: Answer) -> (Outcome, Seen) {
@@ -348,7 +348,12 @@ fn calls_share_a_connection() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let connect = connect(test_key(&server.base));
     for _ in 0..3 {
-        runtime.block_on(connect.perform(Sending { request: &a_write(), key: KEY, timeout: PATIENCE }));
+        runtime.block_on(connect.perform(Sending {
+            request: &a_write(),
+            key: KEY,
+            timeout: PATIENCE,
+            again: false,
+        }));
     }
     drop(runtime);
     assert_eq!(server.finish().connections, 1);

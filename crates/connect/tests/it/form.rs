@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::support::{Stamp, anything, prepare};
 
 /// Reads a form as a server does: split, decode, descend along the brackets. Everything is text afterwards.
-fn decode(form: &str) -> serde_json::Value {
+pub fn decode(form: &str) -> serde_json::Value {
     let mut root = serde_json::Value::Null;
     for pair in form.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap();
@@ -29,7 +29,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// What must arrive: nulls gone, scalars as text, lists by their indexes, nothing for what is empty.
-fn expected(value: &serde_json::Value) -> Option<serde_json::Value> {
+pub fn expected(value: &serde_json::Value) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     let members: serde_json::Map<String, Json> = match value {
         Json::Null => return None,

@@ -5,6 +5,8 @@
 mod actions;
 mod answers;
 mod calls;
+mod deletes;
+mod documented;
 mod form;
 mod server;
 mod support;

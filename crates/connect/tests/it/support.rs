@@ -151,6 +151,8 @@ fn row(name: &str, operation: &str, method: Method, path: &str, parameters: Vec<
         parameters,
         returns: None,
         list: method == Method::Get,
+        unfinished: None,
+        absent: BTreeMap::new(),
     }
 }
 

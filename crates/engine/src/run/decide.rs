@@ -37,14 +37,16 @@ pub enum Command {
         key: Uuid,
         /// How long the answer is waited for.
         timeout: Duration,
+        /// Whether an earlier sending may have reached the provider.
+        again: bool,
     },
 }
 
 impl Command {
     /// The sending that it asks for.
     pub fn sending(&self) -> Sending<'_> {
-        let Command::Perform { request, key, timeout, .. } = self;
-        Sending { request, key: *key, timeout: *timeout }
+        let Command::Perform { request, key, timeout, again, .. } = self;
+        Sending { request, key: *key, timeout: *timeout, again: *again }
     }
 }
 
@@ -83,7 +85,7 @@ impl Run {
             let timeout =
                 self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
             let key = idempotency_key(self.id, &path, state.epoch);
-            Some(Command::Perform { path, request: call.request.clone(), key, timeout })
+            Some(Command::Perform { path, request: call.request.clone(), key, timeout, again: call.open })
         };
         self.steps.iter().enumerate().filter_map(due).collect()
     }

@@ -38,6 +38,10 @@ const CONTINUING: &str = r#"{"name":"w","trigger":{"type":"api"},"settings":{"ou
      "errorHandling":{"strategy":"continue","fallback":{"id":"none"}}},
     {"id":"second","action":"stripe.createInvoice","config":{"customerId":"{{steps.first.output.id}}"}}]}"#;
 
+const CANCELED: Answer = Answer::Done(r#"{"status":"canceled"}"#);
+const CANCELING: &str = r#"{"name":"w","trigger":{"type":"api"},"steps":[
+    {"id":"cancel","action":"stripe.cancelSubscription","config":{"subscriptionId":"sub_1","prorate":true}}]}"#;
+
 fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::new(EXAMPLE, INPUT, EXAMPLE_NEW),
@@ -59,6 +63,16 @@ fn scenarios() -> Vec<Scenario> {
                 ("stripe.createCustomer", &[Answer::LostAfter(r#"{"id":"c"}"#)]),
                 ("stripe.createInvoice", &[INVOICE]),
             ],
+        )
+        .resumes(9),
+        Scenario::new(CANCELING, "{}", &[("stripe.cancelSubscription", &[CANCELED])]),
+        Scenario::new(
+            CANCELING,
+            "{}",
+            &[(
+                "stripe.cancelSubscription",
+                &[Answer::Unreachable, Answer::LostBefore, Answer::LostAfter(r#"{"status":"canceled"}"#)],
+            )],
         )
         .resumes(9),
     ]
@@ -83,6 +97,7 @@ fn every_crash_ends_alike() {
                 "scenario {number}, {crash:?}: the same writes, once each"
             );
             assert!(crashing.misused().is_empty(), "scenario {number}, {crash:?}");
+            assert!(crashing.unlooked().is_empty(), "scenario {number}, {crash:?}");
             crashes += 1;
         }
     }
@@ -105,6 +120,7 @@ fn a_strict_host_ends_alike() {
             assert_eq!(end(&run), end(&whole), "scenario {number}, crash at record {record}");
             assert_eq!(crashing.done(), provider.done(), "scenario {number}, crash at record {record}");
             assert!(crashing.misused().is_empty(), "scenario {number}, crash at record {record}");
+            assert!(crashing.unlooked().is_empty(), "scenario {number}, crash at record {record}");
         }
     }
 }

@@ -86,6 +86,10 @@ pub struct Action {
     pub list: bool,
     /// Makes a new object that takes metadata: it is stamped with run and step (spec 11.8).
     pub stamps: bool,
+    /// The `status` of an answer that is no error, and yet not what was asked for: somebody has to act first.
+    pub unfinished: Option<String>,
+    /// Parameters that one might look for here, and what there is instead.
+    pub absent: BTreeMap<String, String>,
 }
 
 impl Action {

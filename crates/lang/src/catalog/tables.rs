@@ -77,18 +77,29 @@ struct Entry {
     summary: String,
     #[serde(default)]
     creates: bool,
+    unfinished: Option<String>,
     parameters: IndexMap<String, Mark>,
+    #[serde(default)]
+    absent: BTreeMap<String, String>,
 }
 
 /// What the overlay says about one parameter.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mark {
-    wire: Option<String>,
+    wire: Option<Wire>,
     #[serde(default)]
     required: bool,
     default: Option<bool>,
     limits: Option<(i64, i64)>,
+}
+
+/// A name on the wire, or the names that it has had: the first that the version's table knows counts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wire {
+    One(String),
+    First(Vec<String>),
 }
 
 fn action(name: &str, entry: &Entry, overlay: &Overlay, tables: &Operations<'_>) -> Action {
@@ -115,8 +126,15 @@ fn action(name: &str, entry: &Entry, overlay: &Overlay, tables: &Operations<'_>)
         };
     let mut parameters = Vec::new();
     for (name, mark) in &entry.parameters {
-        let wire = mark.wire.clone().unwrap_or_else(|| snake_case(name));
-        let found = wires.remove(&wire).expect("the overlay names parameters of the operation");
+        let named = match &mark.wire {
+            None => vec![snake_case(name)],
+            Some(Wire::One(wire)) => vec![wire.clone()],
+            Some(Wire::First(wires)) => wires.clone(),
+        };
+        let (wire, found) = named
+            .into_iter()
+            .find_map(|wire| wires.remove_entry(&wire))
+            .expect("the overlay names parameters of the operation");
         parameters.push(parameter(name, wire, mark, found, true));
     }
     for (wire, found) in wires {
@@ -139,6 +157,8 @@ fn action(name: &str, entry: &Entry, overlay: &Overlay, tables: &Operations<'_>)
         parameters,
         returns: operation.returns.as_ref().and_then(|name| name.as_str()).map(str::to_owned),
         list: operation.list,
+        unfinished: entry.unfinished.clone(),
+        absent: entry.absent.clone(),
     }
 }
 

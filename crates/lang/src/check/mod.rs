@@ -6,6 +6,7 @@ mod branches;
 mod compile;
 mod condition;
 mod expression;
+mod outcomes;
 mod parameters;
 mod policy;
 mod read;
@@ -137,6 +138,7 @@ fn workflow(
         }
         graph = Some(branches::branches(list, &drafts, &readings, report));
         branches::fields(&drafts, &readings, &options.catalog.objects, report);
+        outcomes::outcomes(&drafts, &readings, report);
     }
     let ignored = settings.ignore.clone();
     let steps: Option<Vec<Step>> = drafts.into_iter().map(|draft| draft.step).collect();

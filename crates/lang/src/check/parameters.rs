@@ -52,9 +52,11 @@ fn spellings(action: &Action) -> impl Iterator<Item = &str> {
 
 fn unknown_parameter(config: &At<'_, '_>, action: &Action, member: &Member, report: &mut Report<'_>) {
     let documented = || action.parameters.iter().filter(|parameter| parameter.documented);
-    let hint = match report.nearest(&member.key, spellings(action)) {
-        Some(name) => did_you_mean(Some(name)),
-        None => {
+    let hint = match (action.absent.get(&member.key), report.nearest(&member.key, spellings(action))) {
+        (Some(instead), _) => Some(instead.clone()),
+        (None, Some(name)) => did_you_mean(Some(name)),
+        (None, None) if documented().next().is_none() => Some("it takes nothing but `expand`".to_owned()),
+        (None, None) => {
             Some(format!("documented are {}", list_of(documented().map(|parameter| parameter.name.as_str()))))
         }
     };

@@ -58,7 +58,112 @@ fn the_sources_snippets() {
             "customerId": "{{steps.customer.output.id}}", "invoiceId": "{{steps.create-invoice.output.id}}",
             "amount": 9900, "currency": "usd", "description": "Professional Services - January 2024", "quantity": 1}},
         {"id": "finalize", "action": "stripe.finalizeInvoice", "config": {"invoiceId": "{{steps.create-invoice.output.id}}"}},
-        {"id": "send", "action": "stripe.sendInvoice", "config": {"invoiceId": "{{steps.finalize.output.id}}"}}"#,
+        {"id": "send", "action": "stripe.sendInvoice", "config": {"invoiceId": "{{steps.finalize.output.id}}"}},
+        {"id": "create-payment", "type": "action", "action": "stripe.createPaymentIntent", "config": {
+            "amount": 9900, "currency": "usd", "customerId": "{{input.customerId}}",
+            "description": "Order #{{input.orderId}}", "paymentMethodTypes": ["card"], "captureMethod": "automatic",
+            "metadata": {"order_id": "{{input.orderId}}"}}},
+        {"id": "confirm", "action": "stripe.confirmPaymentIntent", "config": {
+            "paymentIntentId": "{{steps.create-payment.output.id}}", "paymentMethod": "{{input.paymentMethodId}}",
+            "returnUrl": "https://example.com/payment/complete"}},
+        {"id": "create-subscription", "type": "action", "action": "stripe.createSubscription", "config": {
+            "customerId": "{{input.customerId}}", "items": [{"price": "price_xxx"}],
+            "collectionMethod": "charge_automatically", "trialPeriodDays": 14,
+            "metadata": {"plan": "{{input.planName}}"}}}"#,
+    );
+    action("getCustomer", r#""customerId": "cus_xxx""#);
+    action(
+        "updateCustomer",
+        r#""customerId": "{{input.customerId}}", "email": "{{input.newEmail}}", "metadata": {"updated_at": "{{now}}"}"#,
+    );
+    action("getInvoice", r#""invoiceId": "in_xxx""#);
+    action("listInvoices", r#""customerId": "{{input.customerId}}", "status": "open", "limit": 50"#);
+    action("voidInvoice", r#""invoiceId": "{{input.invoiceId}}""#);
+    action("getPaymentIntent", r#""paymentIntentId": "pi_xxx""#);
+    action(
+        "capturePaymentIntent",
+        r#""paymentIntentId": "{{input.paymentIntentId}}", "amountToCapture": 5000"#,
+    );
+    action(
+        "cancelPaymentIntent",
+        r#""paymentIntentId": "{{input.paymentIntentId}}", "cancellationReason": "requested_by_customer""#,
+    );
+    action("listPaymentIntents", r#""customerId": "{{input.customerId}}", "limit": 50"#);
+    action("getSubscription", r#""subscriptionId": "sub_xxx""#);
+    action(
+        "updateSubscription",
+        r#""subscriptionId": "{{input.subscriptionId}}",
+        "items": [{"id": "{{input.itemId}}", "price": "price_new_xxx"}], "prorationBehavior": "create_prorations""#,
+    );
+    action(
+        "cancelSubscription",
+        r#""subscriptionId": "{{input.subscriptionId}}", "invoiceNow": true, "prorate": true"#,
+    );
+    action("listSubscriptions", r#""customerId": "{{input.customerId}}", "status": "active", "limit": 50"#);
+    action("getBalance", "");
+    action("listBalanceTransactions", r#""limit": 100, "type": "charge""#);
+}
+
+#[test]
+fn combinations_that_stripe_takes() {
+    action(
+        "createPaymentIntent",
+        r#""amount": 1, "currency": "usd", "confirm": true, "offSession": true, "paymentMethodTypes": ["card"]"#,
+    );
+    action(
+        "createPaymentIntent",
+        r#""amount": 1, "currency": "usd", "confirm": true, "returnUrl": "https://a.example""#,
+    );
+    action(
+        "createPaymentIntent",
+        r#""amount": 1, "currency": "usd", "confirm": true,
+        "automaticPaymentMethods": {"enabled": true, "allowRedirects": "never"}"#,
+    );
+    action(
+        "createPaymentIntent",
+        r#""amount": 1, "currency": "usd", "confirm": "{{input.now}}", "offSession": true"#,
+    );
+    action(
+        "createPaymentIntent",
+        r#""amount": 1, "currency": "eur", "statementDescriptor": "A", "paymentMethodTypes": ["sepa_debit", "card"]"#,
+    );
+    action("createPaymentIntent", r#""amount": 1, "currency": "eur", "statementDescriptor": "A""#);
+    action(
+        "createSubscription",
+        r#""customerId": "c", "items": [{"price": "p"}], "collectionMethod": "send_invoice", "daysUntilDue": 14"#,
+    );
+    action("updateSubscription", r#""subscriptionId": "s", "daysUntilDue": 14"#);
+    action("updateSubscription", r#""subscriptionId": "s", "items": "{{input.items}}""#);
+}
+
+#[test]
+fn conditions_that_forget_no_outcome() {
+    let after = |action: &str, config: &str| {
+        steps(&format!(
+            r#"{{"id": "a", "action": "stripe.{action}"}},
+            {{"id": "c", "type": "condition", "config": {config}}}, {{"id": "b", "action": "stripe.getBalance"}}"#
+        ));
+    };
+    let create = r#"createPaymentIntent", "config": {"amount": 1, "currency": "usd"}, "name": "a"#;
+    let status = |operator: &str, right: &str| {
+        format!(
+            r#"{{"left": "{{{{steps.a.output.status}}}}", "operator": "{operator}", "right": "{right}"}}"#
+        )
+    };
+    let succeeded = status("eq", "succeeded");
+    after(create, &format!(r#"{{"conditions": {succeeded}, "then": [], "else": ["b"]}}"#));
+    after(create, &format!(r#"{{"conditions": {}, "then": ["b"]}}"#, status("ne", "succeeded")));
+    after(create, &format!(r#"{{"conditions": {}, "then": ["b"]}}"#, status("eq", "requires_action")));
+    let either = status("eq", "requires_action");
+    after(
+        create,
+        &format!(
+            r#"{{"conditions": {{"operator": "or", "conditions": [{succeeded}, {either}]}}, "then": ["b"]}}"#
+        ),
+    );
+    after(
+        r#"getPaymentIntent", "config": {"paymentIntentId": "pi_1"}, "name": "a"#,
+        &format!(r#"{{"conditions": {succeeded}, "then": ["b"]}}"#),
     );
 }
 
@@ -78,6 +183,10 @@ fn every_documented_parameter_is_known_by_both_names() {
         })
         .collect();
     let expected = [
+        ("stripe.cancelPaymentIntent", vec!["paymentIntentId", "cancellationReason"]),
+        ("stripe.cancelSubscription", vec!["subscriptionId", "invoiceNow", "prorate"]),
+        ("stripe.capturePaymentIntent", vec!["paymentIntentId", "amountToCapture"]),
+        ("stripe.confirmPaymentIntent", vec!["paymentIntentId", "paymentMethod", "returnUrl"]),
         ("stripe.createCustomer", vec!["email", "name", "description", "phone", "address", "metadata"]),
         (
             "stripe.createInvoice",
@@ -87,9 +196,53 @@ fn every_documented_parameter_is_known_by_both_names() {
             "stripe.createInvoiceItem",
             vec!["customerId", "invoiceId", "amount", "currency", "description", "quantity"],
         ),
+        (
+            "stripe.createPaymentIntent",
+            vec![
+                "amount",
+                "currency",
+                "customerId",
+                "description",
+                "paymentMethodTypes",
+                "paymentMethod",
+                "captureMethod",
+                "confirm",
+                "offSession",
+                "setupFutureUsage",
+                "receiptEmail",
+                "statementDescriptor",
+                "metadata",
+            ],
+        ),
+        (
+            "stripe.createSubscription",
+            vec![
+                "customerId",
+                "items",
+                "defaultPaymentMethod",
+                "collectionMethod",
+                "daysUntilDue",
+                "trialPeriodDays",
+                "cancelAtPeriodEnd",
+                "prorationBehavior",
+                "metadata",
+            ],
+        ),
         ("stripe.finalizeInvoice", vec!["invoiceId"]),
+        ("stripe.getBalance", Vec::new()),
+        ("stripe.getCustomer", vec!["customerId"]),
+        ("stripe.getInvoice", vec!["invoiceId"]),
+        ("stripe.getPaymentIntent", vec!["paymentIntentId"]),
+        ("stripe.getSubscription", vec!["subscriptionId"]),
+        ("stripe.listBalanceTransactions", vec!["limit", "type"]),
         ("stripe.listCustomers", vec!["limit", "email", "startingAfter"]),
+        ("stripe.listInvoices", vec!["customerId", "status", "limit"]),
+        ("stripe.listPaymentIntents", vec!["customerId", "limit"]),
+        ("stripe.listSubscriptions", vec!["customerId", "status", "limit"]),
         ("stripe.sendInvoice", vec!["invoiceId"]),
+        ("stripe.updateCustomer", vec!["customerId", "email", "metadata"]),
+        ("stripe.updateSubscription", vec!["subscriptionId", "items", "prorationBehavior"]),
+        ("stripe.voidInvoice", vec!["invoiceId"]),
     ];
     assert_eq!(documented, expected);
     for action in catalog.actions.values() {
@@ -123,11 +276,23 @@ fn what_may_not_come_out_empty() {
     let item = ["customer", "amount", "quantity", "quantity_decimal", "unit_amount_decimal"];
     assert_eq!(marked("stripe.createInvoiceItem"), item);
     assert_eq!(marked("stripe.sendInvoice"), ["invoice"]);
+    assert_eq!(
+        marked("stripe.capturePaymentIntent"),
+        ["intent", "amount_to_capture", "application_fee_amount"]
+    );
+    assert_eq!(marked("stripe.listPaymentIntents"), ["customer", "created", "customer_account"]);
+    assert_eq!(marked("stripe.listBalanceTransactions"), ["type", "created", "currency", "payout", "source"]);
     let stamped =
         Catalog::builtin().actions.values().filter(|action| action.stamps).map(|action| action.name.as_str());
     assert_eq!(
         stamped.collect::<Vec<_>>(),
-        ["stripe.createCustomer", "stripe.createInvoice", "stripe.createInvoiceItem"]
+        [
+            "stripe.createCustomer",
+            "stripe.createInvoice",
+            "stripe.createInvoiceItem",
+            "stripe.createPaymentIntent",
+            "stripe.createSubscription"
+        ]
     );
 }
 

@@ -194,4 +194,213 @@ pub const ROWS: &[Row] = &[
             r#"LF0304 steps[0].config.daysUntilDue 2:97 `daysUntilDue` is only for invoices that are sent | add `"collectionMethod": "send_invoice"`"#,
         ],
     },
+    Row {
+        what: "off-session without confirming",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "offSession": true, "returnUrl": "{{input.url}}"}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.offSession 2:110 `offSession` is only for a payment that is confirmed at once | add `"confirm": true`, or give it to `stripe.confirmPaymentIntent`"#,
+            r#"LF0304 steps[0].config.returnUrl 2:129 `returnUrl` is only for a payment that is confirmed at once | add `"confirm": true`, or give it to `stripe.confirmPaymentIntent`"#,
+        ],
+    },
+    Row {
+        what: "off-session, confirmed never",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "confirm": false, "off_session": "one_off"}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.off_session 2:129 `off_session` is only for a payment that is confirmed at once | add `"confirm": true`, or give it to `stripe.confirmPaymentIntent`"#,
+        ],
+    },
+    Row {
+        what: "off-session is false, and nothing is confirmed",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "offSession": false}}
+]}"#,
+        found: &[
+            r#"LF0304 steps[0].config.offSession 2:110 `offSession` is only for a payment that is confirmed at once | add `"confirm": true`, or give it to `stripe.confirmPaymentIntent`"#,
+        ],
+    },
+    Row {
+        what: "a payment that is confirmed and may redirect",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "confirm": true}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.confirm 2:107 a payment that is confirmed at once, and may redirect the customer, needs `returnUrl` | add `returnUrl`, or `"paymentMethodTypes": ["card"]`, or `"automaticPaymentMethods": {"enabled": true, "allowRedirects": "never"}`"#,
+        ],
+    },
+    Row {
+        what: "a payment that is confirmed and always redirects",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "confirm": true, "automaticPaymentMethods": {"enabled": true}}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.confirm 2:107 a payment that is confirmed at once, and may redirect the customer, needs `returnUrl` | add `returnUrl`, or `"paymentMethodTypes": ["card"]`, or `"automaticPaymentMethods": {"enabled": true, "allowRedirects": "never"}`"#,
+        ],
+    },
+    Row {
+        what: "a payment that is confirmed off-session without types",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "confirm": true, "offSession": true}}
+]}"#,
+        found: &[
+            r#"LF0304 steps[0].config.confirm 2:107 a payment that is confirmed at once, and may redirect the customer, needs `returnUrl` | add `returnUrl`, or `"paymentMethodTypes": ["card"]`, or `"automaticPaymentMethods": {"enabled": true, "allowRedirects": "never"}`"#,
+        ],
+    },
+    Row {
+        what: "a statement descriptor on a card",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "paymentMethodTypes": ["card"], "statementDescriptor": "SHOP"}}
+]}"#,
+        found: &[
+            "LF0303 steps[0].config.statementDescriptor 2:151 `statementDescriptor` is not for payments by card | use `statementDescriptorSuffix`",
+        ],
+    },
+    Row {
+        what: "a statement descriptor on a card that may be empty",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "paymentMethodTypes": ["card"], "statementDescriptor": "{{input.text}}"}}
+]}"#,
+        found: &[
+            "LF0304 steps[0].config.statementDescriptor 2:151 `statementDescriptor` is not for payments by card | use `statementDescriptorSuffix`",
+        ],
+    },
+    Row {
+        what: "a payment without amount and currency",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"customerId": "cus_x"}}
+]}"#,
+        found: &[
+            "LF0101 steps[0].config.amount 2:63 `stripe.createPaymentIntent` needs `amount`",
+            "LF0101 steps[0].config.currency 2:63 `stripe.createPaymentIntent` needs `currency`",
+        ],
+    },
+    Row {
+        what: "payments by status",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.listPaymentIntents", "config": {"status": "succeeded"}}
+]}"#,
+        found: &[
+            "LF0102 steps[0].config.status 2:63 `stripe.listPaymentIntents` has no parameter `status` | Stripe cannot filter payment intents by status: look at each one's `status` in a condition",
+        ],
+    },
+    Row {
+        what: "a capture method that does not exist",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "captureMethod": "manuel"}}
+]}"#,
+        found: &[
+            "LF0104 steps[0].config.captureMethod 2:113 there is no `captureMethod` `manuel` | did you mean `manual`?",
+        ],
+    },
+    Row {
+        what: "a reason to cancel that does not exist",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.cancelPaymentIntent", "config": {"paymentIntentId": "pi_x", "cancellationReason": "changed_mind"}}
+]}"#,
+        found: &[
+            "LF0104 steps[0].config.cancellationReason 2:113 there is no `cancellationReason` `changed_mind` | there are `abandoned`, `duplicate`, `fraudulent` and `requested_by_customer`",
+        ],
+    },
+    Row {
+        what: "a capture of nothing",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.capturePaymentIntent", "config": {"paymentIntentId": "pi_x", "amountToCapture": ""}}
+]}"#,
+        found: &[
+            "LF0302 steps[0].config.amountToCapture 2:111 `amountToCapture` is written but empty | give it a value, or leave the key out if that is meant",
+        ],
+    },
+    Row {
+        what: "a subscription to nothing",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createSubscription", "config": {"customerId": "cus_x"}}
+]}"#,
+        found: &["LF0101 steps[0].config.items 2:62 `stripe.createSubscription` needs `items`"],
+    },
+    Row {
+        what: "a subscription that sends invoices without a due date",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{"price": "price_x"}], "collectionMethod": "send_invoice"}}
+]}"#,
+        found: &[
+            "LF0303 steps[0].config.collectionMethod 2:139 an invoice that is sent needs a due date | add `daysUntilDue`",
+        ],
+    },
+    Row {
+        what: "a subscription that charges with a due date",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{"price": "price_x"}], "daysUntilDue": 30}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.daysUntilDue 2:135 `daysUntilDue` is only for invoices that are sent | add `"collectionMethod": "send_invoice"`"#,
+        ],
+    },
+    Row {
+        what: "a change to charging with a due date",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.updateSubscription", "config": {"subscriptionId": "sub_x", "collectionMethod": "charge_automatically", "daysUntilDue": 30}}
+]}"#,
+        found: &[
+            r#"LF0303 steps[0].config.daysUntilDue 2:150 `daysUntilDue` is only for invoices that are sent | add `"collectionMethod": "send_invoice"`"#,
+        ],
+    },
+    Row {
+        what: "a trial that is too long",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{"price": "price_x"}], "trialPeriodDays": 731}}
+]}"#,
+        found: &[
+            "LF0105 steps[0].config.trialPeriodDays 2:138 `trialPeriodDays` is 731, but must be 0 to 730",
+        ],
+    },
+    Row {
+        what: "a change that adds an item",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.updateSubscription", "config": {"subscriptionId": "sub_x", "items": [{"id": "si_x", "quantity": 2}, {"price": "price_x"}]}}
+]}"#,
+        found: &[
+            "LF0305 steps[0].config.items[1] 2:131 an item without `id` is added to the subscription; it replaces none | to change an item, give its `id`, such as `….output.items.data[0].id`",
+        ],
+    },
+    Row {
+        what: "a cancellation at the end of the period",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.cancelSubscription", "config": {"subscriptionId": "sub_x", "cancelAtPeriodEnd": true}}
+]}"#,
+        found: &[
+            "LF0102 steps[0].config.cancelAtPeriodEnd 2:90 `stripe.cancelSubscription` has no parameter `cancelAtPeriodEnd` | this cancels at once: to cancel at the period's end, use `stripe.updateSubscription` with `cancelAtPeriodEnd`",
+        ],
+    },
+    Row {
+        what: "a parameter where there is none",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.getBalance", "config": {"currencyOfMine": "usd"}}
+]}"#,
+        found: &[
+            "LF0102 steps[0].config.currencyOfMine 2:55 `stripe.getBalance` has no parameter `currencyOfMine` | it takes nothing but `expand`",
+        ],
+    },
+    Row {
+        what: "a price as of old",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "price": "price_x"}}
+]}"#,
+        found: &[
+            r#"LF0102 steps[0].config.price 2:85 `stripe.createInvoiceItem` has no parameter `price` | an item of a price is written `"pricing": {"price": "price_…"}`"#,
+        ],
+    },
+    Row {
+        what: "a condition that forgets that a card may need the customer",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.confirmPaymentIntent", "config": {"paymentIntentId": "pi_x"}},
+{"id": "c", "type": "condition", "config": {"conditions": {"left": "{{steps.a.output.status}}", "operator": "eq", "right": "succeeded"}, "then": ["b"]}},
+{"id": "b", "action": "stripe.getBalance"}
+]}"#,
+        found: &[
+            "LF0306 steps[1].config.conditions.left 3:71 `steps.a.output.status` may be `requires_action`, which is no error, and then nothing happens here | add an `else`, or a condition for `requires_action`",
+        ],
+    },
 ];
