@@ -2,7 +2,7 @@
 //! parameters, and then the operation itself, on the store's thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::calls::{Call, Calls};
 use crate::clock::Clock;
-use crate::errors::{Failure, Keep};
+use crate::errors::{Effect, Failure, Keep};
 use crate::faults::{Fault, Faults, Kind};
 use crate::form::{self, Pair};
 use crate::idempotency::{self, InFlight};
 use crate::ids;
-use crate::keys::Keys;
+use crate::keys::{Keys, Use};
+use crate::limits::Limits;
 use crate::objects;
 use crate::params::Params;
 use crate::resources::{self, Action, Context};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) keys: Keys,
     pub(crate) faults: Mutex<Faults>,
+    pub(crate) limits: Mutex<Limits>,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) in_flight: InFlight,
 }
@@ -37,6 +39,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
@@ -153,7 +159,9 @@ fn prepare(
     request_id: &str,
 ) -> Result<Prepared, Failure> {
     let Request { method, path, headers, .. } = request;
-    let account = shared.keys.account(headers)?;
+    let call = Use { method, path, now: shared.clock.seconds() };
+    let account = shared.keys.account(headers, &call)?;
+    shared.limits().pass(account, method, Instant::now())?;
     if let Some(version) = headers.get("stripe-version").map(|value| value.to_str().unwrap_or_default())
         && version != VERSION
     {
@@ -320,7 +328,16 @@ fn operate(state: &mut State, now: i64, call: &Prepared) -> Result<Value, Failur
         return Err(saved_error());
     }
     let mut ctx = Context { tx: state.begin(&call.account, now), path: &call.path, params };
-    let mut value = (call.action.run)(&mut ctx)?;
+    let mut value = match (call.action.run)(&mut ctx) {
+        Ok(value) => value,
+        Err(failure) => {
+            match failure.effect {
+                Effect::Stands => ctx.tx.keep(),
+                Effect::Undone => {}
+            }
+            return Err(failure);
+        }
+    };
     for path in params.expand() {
         objects::expand(&ctx.tx, &mut value, path);
     }

@@ -1,5 +1,5 @@
 //! The sandbox's own controls under `/_sandbox/`: faults, the log of calls, all objects, the clock,
-//! fixtures, reset. They need no key, so the sandbox listens on the loopback interface only.
+//! fixtures, rate limits, keys, customers who authenticate, reset. They need no key, so the sandbox listens on the loopback interface only.
 
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::call::{Answer, Request, Shared};
+use crate::errors::Failure;
 use crate::faults::Fault;
 use crate::form::{self, Node};
 use crate::keys::DEFAULT_ACCOUNT;
+use crate::limits::Rates;
 use crate::resources;
 use crate::state::State;
 
@@ -18,7 +20,7 @@ use crate::state::State;
 type Refusal = (u16, String);
 
 const KNOWN: &str = "GET calls; GET objects?type=…; GET, POST, DELETE faults; GET, POST clock; POST fixtures; \
-                     POST reset";
+                     GET, POST, DELETE limits; GET, POST, DELETE keys; POST authenticate; POST reset";
 
 /// Answers a call of a control.
 pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
@@ -50,6 +52,26 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
         ("GET", "clock") => Ok(clock(shared)),
         ("POST", "clock") => advance(shared, request).await,
         ("POST", "fixtures") => load(shared, request).await,
+        ("GET", "limits") => Ok(limits(shared)),
+        ("POST", "limits") => {
+            let rates: Rates = parse(request)?;
+            shared.limits().set(rates);
+            Ok(limits(shared))
+        }
+        ("DELETE", "limits") => {
+            shared.limits().set(Rates::default());
+            Ok(limits(shared))
+        }
+        ("GET", "keys") => Ok(json!({"keys": shared.keys.restricted()})),
+        ("POST", "keys") => {
+            shared.keys.restrict(parse(request)?);
+            Ok(json!({"keys": shared.keys.restricted()}))
+        }
+        ("DELETE", "keys") => {
+            shared.keys.clear();
+            Ok(json!({"keys": []}))
+        }
+        ("POST", "authenticate") => authenticate(shared, request).await,
         ("POST", "reset") => reset(shared).await,
         (method, _) => {
             let message = format!("there is no control {method} {}; there are {KNOWN}", request.path);
@@ -129,12 +151,43 @@ async fn advance(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
     Ok(clock(shared))
 }
 
+fn limits(shared: &Shared) -> Value {
+    json!({"limits": shared.limits().rates()})
+}
+
+/// What the customer does where a payment intent waits for authentication.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Authentication {
+    payment_intent: String,
+    passes: bool,
+    /// Whose intent it is; without one, the default account's.
+    account: Option<String>,
+}
+
+async fn authenticate(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let asked: Authentication = parse(request)?;
+    let now = shared.clock.seconds();
+    let done = move |state: &mut State| {
+        let account = asked.account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
+        let mut tx = state.begin(account, now);
+        let intent = resources::authenticate(&mut tx, &asked.payment_intent, asked.passes)?;
+        tx.keep();
+        Ok(intent)
+    };
+    let done: Result<Value, Failure> = shared.store.run(done).await.ok_or_else(unwritten)?;
+    done.map_err(|failure| (failure.status, failure.message))
+}
+
 /// Objects to be stored as they are given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fixtures {
     /// The account they are for; without one, the default.
     account: Option<String>,
+    /// For people who read the file.
+    #[serde(default, rename = "note")]
+    _note: Option<String>,
     objects: Vec<Map<String, Value>>,
 }
 
@@ -180,6 +233,8 @@ async fn reset(shared: &Shared) -> Result<Value, Refusal> {
     };
     shared.store.run(cleared).await.ok_or_else(unwritten)?;
     shared.faults().clear();
+    shared.limits().set(Rates::default());
+    shared.keys.clear();
     shared.calls().clear();
     Ok(clock(shared))
 }

@@ -12,6 +12,26 @@ pub(crate) enum Keep {
     Unsaved,
 }
 
+/// Whether what the call did before it was refused stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Undone,
+    /// A payment was tried: the failed charge and the state it left are there.
+    Stands,
+}
+
+/// What a refusal about a payment tells besides.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Payment {
+    pub(crate) decline_code: Option<&'static str>,
+    /// The id of the failed charge.
+    pub(crate) charge: Option<String>,
+    /// The payment intent as it is now; null where none is told.
+    pub(crate) intent: Value,
+    /// The payment method that was tried; null where none is told.
+    pub(crate) method: Value,
+}
+
 /// A refused call.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -21,13 +41,24 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) param: Option<String>,
     pub(crate) keep: Keep,
+    pub(crate) effect: Effect,
+    pub(crate) payment: Option<Box<Payment>>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Failure {
     fn new(status: u16, kind: &'static str, message: impl Into<String>, keep: Keep) -> Failure {
-        let headers = Vec::new();
-        Failure { status, kind, code: None, message: message.into(), param: None, keep, headers }
+        Failure {
+            status,
+            kind,
+            code: None,
+            message: message.into(),
+            param: None,
+            keep,
+            effect: Effect::Undone,
+            payment: None,
+            headers: Vec::new(),
+        }
     }
 
     /// A call that is wrong in itself, found before its operation begins.
@@ -45,7 +76,12 @@ impl Failure {
         Failure::new(401, "invalid_request_error", message, Keep::Unsaved)
     }
 
-    /// The key has no access to the account that the call names.
+    /// A card was not charged.
+    pub(crate) fn card(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure::new(402, "card_error", message, Keep::Saved).code(code)
+    }
+
+    /// The key may not do this, or has no access to the account that the call names.
     pub(crate) fn forbidden(message: impl Into<String>) -> Failure {
         Failure::new(403, "invalid_request_error", message, Keep::Unsaved)
     }
@@ -123,6 +159,23 @@ impl Failure {
         self
     }
 
+    /// A number outside of its bounds, both of which are taken.
+    pub(crate) fn out_of_bounds(param: &str, least: i64, most: i64) -> Failure {
+        let message = format!("This value must be between {least} and {most}.");
+        Failure::invalid(message).code("parameter_invalid_integer").param(param)
+    }
+
+    pub(crate) fn payment(mut self, payment: Payment) -> Failure {
+        self.payment = Some(Box::new(payment));
+        self
+    }
+
+    /// What the call did until here stands all the same.
+    pub(crate) fn stands(mut self) -> Failure {
+        self.effect = Effect::Stands;
+        self
+    }
+
     /// The JSON body.
     pub(crate) fn body(&self) -> Value {
         let mut error = Map::new();
@@ -139,6 +192,17 @@ impl Failure {
         error.insert("message".to_owned(), json!(self.message));
         if let Some(param) = &self.param {
             error.insert("param".to_owned(), json!(param));
+        }
+        if let Some(payment) = &self.payment {
+            let Payment { decline_code, charge, intent, method } = &**payment;
+            let told = [
+                ("decline_code", json!(decline_code)),
+                ("charge", json!(charge)),
+                ("payment_intent", intent.clone()),
+                ("payment_method", method.clone()),
+            ];
+            let told = told.into_iter().filter(|(_, value)| !value.is_null());
+            error.extend(told.map(|(name, value)| (name.to_owned(), value)));
         }
         error.insert("type".to_owned(), json!(self.kind));
         json!({ "error": error })

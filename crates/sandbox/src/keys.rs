@@ -1,29 +1,103 @@
-//! API keys: which account a call acts for.
+//! API keys: which account a call acts for, and what has been asked about single keys: revoked,
+//! expiring, limited to permissions.
 //! Any well-formed test key is good; live keys are refused, so that none is ever stored here by habit.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
+use serde::{Deserialize, Serialize};
 
 use crate::errors::Failure;
 
 /// The account of every key that is not given another.
 pub(crate) const DEFAULT_ACCOUNT: &str = "acct_1SandboxDefault";
 
-/// Which keys belong to which accounts.
+/// What is asked about a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restriction {
+    /// The whole key.
+    key: String,
+    /// Refused with 401 from now on.
+    #[serde(default)]
+    revoked: bool,
+    /// Refused with 401 and `api_key_expired` from then on, in seconds since 1970.
+    #[serde(default)]
+    expires_at: Option<i64>,
+    /// What it may do, like `customer_read` or `invoice_write` (which reads as well); all without.
+    #[serde(default)]
+    permissions: Option<Vec<String>>,
+}
+
+/// Which keys belong to which accounts, and what has been asked about some.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     accounts: BTreeMap<String, String>,
+    restrictions: Mutex<BTreeMap<String, Restriction>>,
+}
+
+/// What a call does, as far as its key is concerned.
+pub(crate) struct Use<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    /// Seconds since 1970.
+    pub(crate) now: i64,
 }
 
 impl Keys {
     pub(crate) fn new(accounts: BTreeMap<String, String>) -> Keys {
-        Keys { accounts }
+        Keys { accounts, restrictions: Mutex::default() }
+    }
+
+    fn restrictions(&self) -> MutexGuard<'_, BTreeMap<String, Restriction>> {
+        self.restrictions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is asked about a key, in place of what was asked before.
+    pub(crate) fn restrict(&self, restriction: Restriction) {
+        self.restrictions().insert(restriction.key.clone(), restriction);
+    }
+
+    /// What is asked about keys, all of it.
+    pub(crate) fn restricted(&self) -> Vec<Restriction> {
+        self.restrictions().values().cloned().collect()
+    }
+
+    /// Forgets what was asked about keys.
+    pub(crate) fn clear(&self) {
+        self.restrictions().clear();
+    }
+
+    /// Refuses a call that its key does not allow, by what has been asked about that.
+    fn check(&self, key: &str, account: &str, call: &Use<'_>) -> Result<(), Failure> {
+        let restrictions = self.restrictions();
+        let Some(restriction) = restrictions.get(key) else { return Ok(()) };
+        if restriction.revoked {
+            return Err(Failure::unauthorized(format!("Invalid API Key provided: {}", masked(key))));
+        }
+        if restriction.expires_at.is_some_and(|at| at <= call.now) {
+            let message = format!("Expired API Key provided: {}", masked(key));
+            return Err(Failure::unauthorized(message).code("api_key_expired"));
+        }
+        let Some(permissions) = &restriction.permissions else { return Ok(()) };
+        let what = subject(call.path);
+        let (read, write) = (format!("{what}_read"), format!("{what}_write"));
+        let needed = if call.method == "GET" { &read } else { &write };
+        if permissions.iter().any(|given| given == needed || *given == write) {
+            return Ok(());
+        }
+        let message = format!(
+            "The provided key '{}' does not have the required permissions for this endpoint on account \
+             '{account}'. Having the 'rak_{needed}' permission would allow this request to continue.",
+            masked(key)
+        );
+        Err(Failure::forbidden(message))
     }
 
     /// The account that the call's key belongs to.
-    pub(crate) fn account(&self, headers: &HeaderMap) -> Result<&str, Failure> {
+    pub(crate) fn account(&self, headers: &HeaderMap, call: &Use<'_>) -> Result<&str, Failure> {
         let key = key(headers)?;
         let secret = ["sk_test_", "rk_test_"].iter().find_map(|prefix| key.strip_prefix(prefix));
         if ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) {
@@ -37,6 +111,7 @@ impl Keys {
             return Err(Failure::unauthorized(format!("Invalid API Key provided: {}", masked(&key))));
         }
         let account = self.accounts.get(&key).map_or(DEFAULT_ACCOUNT, String::as_str);
+        self.check(&key, account, call)?;
         match headers.get("stripe-account").map(|value| value.to_str().unwrap_or_default()) {
             Some(named) if named != account => {
                 let message =
@@ -45,6 +120,16 @@ impl Keys {
             }
             Some(_) | None => Ok(account),
         }
+    }
+}
+
+/// What a path is about, as permissions name it: `/v1/payment_intents/pi_1` is about `payment_intent`.
+fn subject(path: &str) -> &str {
+    let resource = path.trim_start_matches("/v1/").split('/').next().unwrap_or_default();
+    match resource {
+        "invoiceitems" => "invoice",
+        "subscription_items" => "subscription",
+        _ => resource.strip_suffix('s').unwrap_or(resource),
     }
 }
 

@@ -3,7 +3,8 @@
 //! its operations; what it does not know it refuses by name instead of faking it.
 //!
 //! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…`. The sandbox's own controls
-//! live under `/_sandbox/` and need no key: `calls`, `objects`, `faults`, `clock`, `fixtures`, `reset`.
+//! live under `/_sandbox/` and need no key: `calls`, `objects`, `faults`, `clock`, `fixtures`, `limits`,
+//! `keys`, `authenticate`, `reset`.
 //! In a data folder every change is on the disk before it is answered; without one all is in memory.
 //!
 //! ```
@@ -17,8 +18,10 @@
 //! # }).unwrap();
 //! ```
 
+mod calendar;
 mod call;
 mod calls;
+mod cards;
 mod clock;
 mod controls;
 mod disk;
@@ -28,6 +31,7 @@ pub mod form;
 mod idempotency;
 mod ids;
 mod keys;
+mod limits;
 mod money;
 mod objects;
 mod paging;
@@ -55,6 +59,7 @@ use crate::controls::Fixtures;
 use crate::faults::Faults;
 use crate::idempotency::InFlight;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::store::Store;
 use crate::table::TABLE;
 
@@ -143,6 +148,7 @@ impl Sandbox {
             clock,
             keys: Keys::new(config.accounts),
             faults: Mutex::new(Faults::default()),
+            limits: Mutex::new(Limits::default()),
             calls: Mutex::new(Calls::default()),
             in_flight: InFlight::default(),
         });

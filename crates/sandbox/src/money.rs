@@ -8,6 +8,30 @@ pub(crate) const DEFAULT_CURRENCY: &str = "usd";
 /// The greatest amount of an invoice item, either way: twelve digits.
 pub(crate) const GREATEST_AMOUNT: i64 = 999_999_999_999;
 
+/// The greatest amount of a payment: eight digits.
+const GREATEST_PAYMENT: i64 = 99_999_999;
+
+/// The least amounts of payments that are not 50.
+const LEAST_PAYMENTS: &[(&str, i64)] = &[
+    ("aed", 200),
+    ("czk", 1500),
+    ("dkk", 250),
+    ("gbp", 30),
+    ("hkd", 400),
+    ("huf", 17_500),
+    ("mxn", 1000),
+    ("myr", 200),
+    ("nok", 300),
+    ("pln", 200),
+    ("ron", 200),
+    ("sek", 300),
+    ("thb", 1000),
+];
+
+/// Currencies whose last digits must be zero, with what their amounts must be multiples of.
+const ROUND: &[(&str, i64)] =
+    &[("bhd", 10), ("isk", 100), ("jod", 10), ("kwd", 10), ("omr", 10), ("tnd", 10), ("ugx", 100)];
+
 const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl \
     bsd bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd \
     gnf gtq gyd hkd hnl hrk htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr \
@@ -36,6 +60,31 @@ pub(crate) fn amount(amount: i64, param: &str) -> Result<i64, Failure> {
         ("amount_too_large", "no more than")
     };
     Err(Failure::invalid(format!("Amount must be {bound} {GREATEST_AMOUNT}")).code(code).param(param))
+}
+
+/// Refuses an amount that no payment can have.
+pub(crate) fn check_payment(amount: i64, currency: &str) -> Result<(), Failure> {
+    let of = |table: &[(&str, i64)]| table.iter().find(|(code, _)| *code == currency).map(|(_, it)| *it);
+    if amount < 1 {
+        let message = "This value must be greater than or equal to 1.";
+        return Err(Failure::invalid(message).code("parameter_invalid_integer").param("amount"));
+    }
+    let least = of(LEAST_PAYMENTS).unwrap_or(50);
+    if amount < least {
+        let message = format!("Amount must be at least {least} {currency} (in its smallest unit)");
+        return Err(Failure::invalid(message).code("amount_too_small").param("amount"));
+    }
+    if amount > GREATEST_PAYMENT {
+        let message = format!("Amount must be no more than {GREATEST_PAYMENT}");
+        return Err(Failure::invalid(message).code("amount_too_large").param("amount"));
+    }
+    match of(ROUND) {
+        Some(unit) if amount % unit != 0 => {
+            let message = format!("Amounts in {currency} must be multiples of {unit}");
+            Err(Failure::invalid(message).param("amount"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A unit amount in plain digits times a quantity, half a unit rounded away from zero.

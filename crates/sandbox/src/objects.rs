@@ -1,4 +1,5 @@
-//! Gives answers the shape that the objects table says (objects are kept without their nulls), and objects in place of the ids that a call wants expanded.
+//! Gives answers the shape that the objects table says (objects are kept without their nulls), and
+//! objects in place of the ids that a call wants expanded.
 
 use serde_json::{Map, Value, json};
 
@@ -106,6 +107,11 @@ enum Expansion {
 }
 
 fn in_object(object: &str, path: &[&str]) -> Expansion {
+    if let [name] = path
+        && resources::INCLUDED.contains(&(object, *name))
+    {
+        return Expansion::Yes;
+    }
     TABLE.object(object).map_or(Expansion::No, |fields| in_fields(fields, path))
 }
 
@@ -156,6 +162,11 @@ fn expand_at(transaction: &Transaction<'_>, value: &mut Value, path: &[&str]) {
         return;
     }
     let Some((name, rest)) = path.split_first() else { return };
+    if value.get(*name).is_none_or(Value::is_null)
+        && let Some(included) = resources::included(transaction, value, name)
+    {
+        value[*name] = included;
+    }
     let Some(child) = value.get_mut(*name) else { return };
     put_object(transaction, child);
     if let Value::Array(items) = child {

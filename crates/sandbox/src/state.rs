@@ -11,10 +11,19 @@ const ANSWERS_LAST: i64 = 86_400;
 
 /// The fields by which lists can be narrowed without reading every object.
 const INDEXED: &[(&str, &[&str])] = &[
+    ("balance_transaction", &["source", "type"]),
+    ("charge", &["customer", "payment_intent"]),
     ("customer", &["email"]),
     ("invoice", &["customer"]),
+    ("invoice_payment", &["invoice"]),
     ("invoiceitem", &["customer", "invoice"]),
     ("line_item", &["invoice"]),
+    ("payment_intent", &["customer"]),
+    ("payment_method", &["customer"]),
+    ("price", &["product"]),
+    ("refund", &["charge", "payment_intent"]),
+    ("subscription", &["customer"]),
+    ("subscription_item", &["subscription"]),
 ];
 
 /// The place of an object in its lists: when it was made, then the order of making.
@@ -71,8 +80,30 @@ impl Record {
         keys
     }
 
-    fn due(&self) -> Option<i64> {
-        self.value.get("automatically_finalizes_at")?.as_i64()
+    /// Sets the named fields; null takes one away.
+    pub(crate) fn apply(&mut self, fields: Map<String, Value>) {
+        for (name, value) in fields {
+            self.set(&name, value);
+        }
+    }
+
+    /// Something remembered besides, as a text; empty where there is none.
+    pub(crate) fn hidden_text(&self, name: &str) -> &str {
+        self.hidden.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Has the object woken at a time, or no longer.
+    pub(crate) fn wake_at(&mut self, at: Option<i64>) {
+        match at {
+            Some(at) => drop(self.hidden.insert("wakes_at".to_owned(), at.into())),
+            None => drop(self.hidden.shift_remove("wakes_at")),
+        }
+    }
+
+    /// When it does something by itself, in seconds since 1970.
+    pub(crate) fn due(&self) -> Option<i64> {
+        let own = self.value.get("automatically_finalizes_at");
+        own.or_else(|| self.hidden.get("wakes_at"))?.as_i64()
     }
 }
 
@@ -167,7 +198,7 @@ impl State {
         all
     }
 
-    /// An invoice that should have been finalized by itself by now, its account and when.
+    /// An object that should have done something by itself by now, its account and when.
     pub(crate) fn overdue(&self, now: i64) -> Option<(String, String, i64)> {
         self.accounts.iter().find_map(|(account, entry)| {
             let (at, id) = entry.due.first().filter(|(at, _)| *at <= now)?;
@@ -274,6 +305,12 @@ impl Transaction<'_> {
         let id = record.id.clone();
         let before = self.state.place(self.account, record);
         self.undo.push((id, before));
+    }
+
+    /// Takes an object away, as if it had never been.
+    pub(crate) fn remove(&mut self, id: &str) {
+        let before = self.state.take(self.account, id);
+        self.undo.push((id.to_owned(), before));
     }
 
     /// Makes the change stand.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Context, customers, invoices};
+use super::{Action, Context, customers, invoices, prices};
 use crate::errors::Failure;
 use crate::ids;
 use crate::money;
@@ -26,6 +26,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "invoice",
             "metadata",
             "period",
+            "pricing",
             "quantity",
             "unit_amount_decimal",
         ],
@@ -44,8 +45,9 @@ pub(super) const ACTIONS: &[Action] = &[
 fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     let params = ctx.params;
     let customer_id = params.required("customer")?;
-    let price = price(params)?;
+    let price = price(&ctx.tx, params)?;
     let sent_currency = params.text("currency").map(|text| money::currency(text, "currency")).transpose()?;
+    let sent_currency = price.currency.clone().or(sent_currency);
     let metadata = params.metadata(&Value::Null)?;
     let customer = customers::referenced(&ctx.tx, customer_id)?;
     let invoice = match params.text("invoice") {
@@ -72,7 +74,7 @@ fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     set.insert("customer".to_owned(), json!(customer_id));
     set.insert("invoice".to_owned(), json!(invoice.as_ref().map(|invoice| invoice.id.clone())));
     set.insert("metadata".to_owned(), metadata);
-    set.insert("pricing".to_owned(), json!({"type": "price_details", "unit_amount_decimal": price.unit}));
+    set.insert("pricing".to_owned(), price.pricing);
     set.insert("quantity".to_owned(), json!(price.quantity));
     let id = ids::fresh("ii_1", 23);
     let record = ctx.tx.create(&id, now, blank(&id, now, set));
@@ -84,34 +86,60 @@ fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     Ok(super::answer(&ctx.tx, &record))
 }
 
-struct Price {
+/// What an item costs.
+struct Cost {
     amount: i64,
-    unit: String,
+    pricing: Value,
     quantity: i64,
+    /// That of the price, where it is one's.
+    currency: Option<String>,
 }
 
-/// An amount alone, or a unit amount with a quantity.
-fn price(params: &Params) -> Result<Price, Failure> {
+impl Cost {
+    fn of_units(amount: i64, unit: &str, quantity: i64) -> Cost {
+        let pricing = json!({"type": "price_details", "unit_amount_decimal": unit});
+        Cost { amount, pricing, quantity, currency: None }
+    }
+}
+
+/// An amount alone, or a unit amount or a price with a quantity.
+fn price(tx: &Transaction<'_>, params: &Params) -> Result<Cost, Failure> {
     let (amount, unit) = (params.integer("amount"), params.text("unit_amount_decimal"));
-    match (amount, unit) {
-        (Some(_), _) if params.has("quantity") => Err(Failure::exclusive(&["amount", "quantity"])),
-        (Some(_), Some(_)) => Err(Failure::exclusive(&["amount", "unit_amount_decimal"])),
-        (Some(amount), None) => {
+    let quantity = params.integer("quantity").unwrap_or(1);
+    match (amount, unit, params.get("pricing")) {
+        (Some(_), _, Some(_)) => Err(Failure::exclusive(&["amount", "pricing"])),
+        (None, Some(_), Some(_)) => Err(Failure::exclusive(&["unit_amount_decimal", "pricing"])),
+        (Some(_), _, None) if params.has("quantity") => Err(Failure::exclusive(&["amount", "quantity"])),
+        (Some(_), Some(_), None) => Err(Failure::exclusive(&["amount", "unit_amount_decimal"])),
+        (Some(amount), None, None) => {
             let amount = money::amount(amount, "amount")?;
-            Ok(Price { amount, unit: amount.to_string(), quantity: 1 })
+            Ok(Cost::of_units(amount, &amount.to_string(), 1))
         }
-        (None, Some(unit)) => {
-            let quantity = params.integer("quantity").unwrap_or(1);
-            if quantity < 0 {
-                let message = "This value must be greater than or equal to 0.";
-                return Err(Failure::invalid(message).code("parameter_invalid_integer").param("quantity"));
-            }
+        (None, _, _) if quantity < 0 => {
+            let message = "This value must be greater than or equal to 0.";
+            Err(Failure::invalid(message).code("parameter_invalid_integer").param("quantity"))
+        }
+        (None, Some(unit), None) => {
             let amount = money::times(unit, quantity).unwrap_or(i64::MAX);
             let amount = money::amount(amount, "unit_amount_decimal")?;
-            Ok(Price { amount, unit: unit.to_owned(), quantity })
+            Ok(Cost::of_units(amount, unit, quantity))
         }
-        (None, None) => Err(Failure::missing("amount")),
+        (None, None, Some(pricing)) => of_price(tx, pricing, quantity),
+        (None, None, None) => Err(Failure::missing("amount")),
     }
+}
+
+fn of_price(tx: &Transaction<'_>, pricing: &Value, quantity: i64) -> Result<Cost, Failure> {
+    let id = pricing.get("price").and_then(Value::as_str);
+    let id = id.ok_or_else(|| Failure::missing("pricing[price]"))?;
+    let missing = || Failure::missing_reference("price", id, "pricing[price]");
+    let price = tx.get("price", id).ok_or_else(missing)?;
+    if price.text("type") != "one_time" {
+        let message = format!("the price '{id}' is recurring; an invoice item takes only one-time prices");
+        return Err(Failure::refused(message).param("pricing[price]"));
+    }
+    let currency = Some(price.text("currency").to_owned());
+    Ok(Cost { amount: prices::cost(price, quantity), pricing: prices::pricing(price), quantity, currency })
 }
 
 /// The invoice that a new item names, if the item may be added.
@@ -188,25 +216,17 @@ pub(super) fn freeze(tx: &mut Transaction<'_>, invoice: &str) {
 }
 
 fn add_line(tx: &mut Transaction<'_>, item: &Record, invoice: &str) {
-    let id = ids::fresh("il_1", 23);
-    let defaults = json!({
-        "id": id,
-        "discount_amounts": [],
-        "discounts": [],
-        "invoice": invoice,
-        "livemode": false,
-        "parent": {
-            "type": "invoice_item_details",
-            "invoice_item_details": {
-                "invoice_item": item.id,
-                "proration": false,
-                "proration_details": {},
-            },
-        },
-        "pretax_credit_amounts": [],
-        "subtotal": item.integer("amount"),
-        "taxes": [],
-    });
+    let proration = item.value.get("proration") == Some(&Value::Bool(true));
+    let subscription = item.value.get("parent").map(|parent| &parent["subscription_details"]);
+    let mut details = json!({"invoice_item": item.id, "proration": proration, "proration_details": {}});
+    let parent = match subscription {
+        None => json!({"type": "invoice_item_details", "invoice_item_details": details}),
+        Some(subscription) => {
+            details["subscription"] = subscription["subscription"].clone();
+            details["subscription_item"] = subscription["subscription_item"].clone();
+            json!({"type": "subscription_item_details", "subscription_item_details": details})
+        }
+    };
     let copied = [
         "amount",
         "currency",
@@ -219,9 +239,32 @@ fn add_line(tx: &mut Transaction<'_>, item: &Record, invoice: &str) {
         "quantity_decimal",
     ];
     let copies = copied.iter().filter_map(|name| Some(((*name).to_owned(), item.value.get(*name)?.clone())));
-    let line = keep("line_item", defaults, copies.collect());
+    let mut line: Map<String, Value> = copies.collect();
+    line.insert("parent".to_owned(), parent);
+    if let Some(subscription) = subscription {
+        line.insert("subscription".to_owned(), subscription["subscription"].clone());
+    }
+    invoices::line(tx, invoice, line);
+}
+
+/// Leaves to the customer, as pending, the items of a draft that goes away.
+pub(super) fn release(tx: &mut Transaction<'_>, invoice: &str) {
+    let items: Vec<Record> = tx.all("invoiceitem", ("invoice", invoice)).cloned().collect();
+    for mut item in items {
+        item.set("invoice", Value::Null);
+        tx.put(item);
+    }
+    let lines: Vec<String> = tx.all("line_item", ("invoice", invoice)).map(|line| line.id.clone()).collect();
+    for line in lines {
+        tx.remove(&line);
+    }
+}
+
+/// Stores a pending item that a subscription makes; `set` says all but what each item has.
+pub(super) fn add_pending(tx: &mut Transaction<'_>, set: Map<String, Value>) {
+    let id = ids::fresh("ii_1", 23);
     let now = tx.now;
-    tx.create(&id, now, line);
+    tx.create(&id, now, blank(&id, now, set));
 }
 
 /// An invoice item with defaults for what `set` leaves out.

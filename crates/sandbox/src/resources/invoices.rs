@@ -1,24 +1,27 @@
-//! Invoices: create, retrieve, list, their lines, finalize, send.
-//! A draft follows its customer and its lines; finalizing freezes both. Nothing is ever charged.
+//! Invoices: create, retrieve, list, their lines. What a draft becomes, how it is changed and how
+//! it is paid have files of their own.
 
+mod change;
+mod collect;
 mod finalize;
+mod object;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::finalize::finalize_by_itself;
-use super::{Action, Context, account, customers, invoiceitems};
+pub(super) use self::change::void;
+pub(super) use self::collect::{PAYMENTS, Paying, Session, collect, no_method, paid, payments};
+pub(super) use self::finalize::{finalize_by_itself, finalize_draft};
+pub(super) use self::object::{answer, currency_of, line, load, start, total_up};
+use self::object::{answer_for, lines_url};
+use super::{Action, Context, customers, invoiceitems, payment_methods};
 use crate::errors::Failure;
-use crate::ids;
-use crate::money::{self, DEFAULT_CURRENCY};
-use crate::objects::{complete, keep};
+use crate::money;
 use crate::paging::{self, Listing, Order};
 use crate::params::Params;
-use crate::state::{Record, Transaction};
+use crate::state::Record;
 
-/// How many lines an invoice shows without being asked.
-const SHOWN_LINES: usize = 10;
 /// How long a draft that finalizes by itself waits, in seconds.
-const AUTO_ADVANCE_AFTER: i64 = 3600;
+pub(super) const AUTO_ADVANCE_AFTER: i64 = 3600;
 /// The furthest that an invoice can be due, in days.
 const FURTHEST_DUE: i64 = 36_500;
 
@@ -32,6 +35,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "custom_fields",
             "customer",
             "days_until_due",
+            "default_payment_method",
             "description",
             "due_date",
             "footer",
@@ -54,6 +58,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "limit",
             "starting_after",
             "status",
+            "subscription",
         ],
         clears: &[],
         run: list,
@@ -71,6 +76,37 @@ pub(super) const ACTIONS: &[Action] = &[
         run: finalize::finalize,
     },
     Action { operation: "PostInvoicesInvoiceSend", takes: &[], clears: &[], run: finalize::send },
+    Action {
+        operation: "PostInvoicesInvoice",
+        takes: &[
+            "auto_advance",
+            "collection_method",
+            "custom_fields",
+            "days_until_due",
+            "default_payment_method",
+            "description",
+            "due_date",
+            "footer",
+            "metadata",
+            "statement_descriptor",
+        ],
+        clears: &["description"],
+        run: change::update,
+    },
+    Action { operation: "DeleteInvoicesInvoice", takes: &[], clears: &[], run: change::delete },
+    Action { operation: "PostInvoicesInvoiceVoid", takes: &[], clears: &[], run: change::void_named },
+    Action {
+        operation: "PostInvoicesInvoiceMarkUncollectible",
+        takes: &[],
+        clears: &[],
+        run: change::mark_uncollectible,
+    },
+    Action {
+        operation: "PostInvoicesInvoicePay",
+        takes: &["off_session", "paid_out_of_band", "payment_method"],
+        clears: &[],
+        run: collect::pay,
+    },
 ];
 
 fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
@@ -85,32 +121,38 @@ fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
 
     let mut set = Map::new();
     params.copy(&["custom_fields", "description", "due_date", "footer", "statement_descriptor"], &mut set);
+    if let Some(method) = params.text("default_payment_method") {
+        let method = payment_methods::attached(&ctx.tx, method, customer_id, "default_payment_method")?;
+        set.insert("default_payment_method".to_owned(), json!(method.id));
+    }
     let auto_advance = params.flag("auto_advance").unwrap_or(false);
     set.insert("auto_advance".to_owned(), json!(auto_advance));
     set.insert("collection_method".to_owned(), json!(method));
     set.insert("currency".to_owned(), json!(currency));
     set.insert("customer".to_owned(), json!(customer_id));
     set.insert("metadata".to_owned(), metadata);
-    if auto_advance {
-        let at = ctx.tx.now + AUTO_ADVANCE_AFTER;
-        set.insert("automatically_finalizes_at".to_owned(), json!(at));
-        if method == "charge_automatically" {
-            set.insert("next_payment_attempt".to_owned(), json!(at));
-        }
-    }
-    let id = ids::fresh("in_1", 23);
-    let value = blank(&id, ctx.tx.now, set);
-    let mut record = ctx.tx.create(&id, ctx.tx.now, value);
+    let mut record = start(&mut ctx.tx, set);
     if let Some(days) = params.integer("days_until_due") {
         record.hidden.insert("days_until_due".to_owned(), json!(days));
-        ctx.tx.put(record);
     }
+    advance_by_itself(&mut record, auto_advance.then_some(ctx.tx.now));
+    let id = record.id.clone();
+    ctx.tx.put(record);
     customers::settle_currency(&mut ctx.tx, customer_id, &currency);
     if params.text("pending_invoice_items_behavior") == Some("include") {
         invoiceitems::attach_pending(&mut ctx.tx, customer_id, &id, &currency)?;
     }
     total_up(&mut ctx.tx, &id)?;
     answer_for(&ctx.tx, &id)
+}
+
+/// Lets a draft finalize by itself an hour after a time, or no longer.
+pub(super) fn advance_by_itself(draft: &mut Record, from: Option<i64>) {
+    let at = from.map(|from| from + AUTO_ADVANCE_AFTER);
+    draft.set("auto_advance", at.is_some());
+    draft.set("automatically_finalizes_at", json!(at));
+    let charged = draft.text("collection_method") == "charge_automatically";
+    draft.set("next_payment_attempt", if charged { json!(at) } else { Value::Null });
 }
 
 /// The rules between how an invoice is collected and when it is due.
@@ -157,6 +199,7 @@ fn list(ctx: &mut Context<'_>) -> Result<Value, Failure> {
         let due = record.value.get("due_date").and_then(Value::as_i64);
         is(record, "status")
             && is(record, "collection_method")
+            && params.text("subscription").is_none_or(|it| record.hidden_text("subscription") == it)
             && paging::within(params.get("created"), Some(record.integer("created")))
             && paging::within(params.get("due_date"), due)
     })
@@ -171,150 +214,4 @@ fn lines(ctx: &mut Context<'_>) -> Result<Value, Failure> {
         order: Order::OldestFirst,
     };
     paging::page(ctx, &listing, |_| true)
-}
-
-/// Brings an invoice's amounts up to its lines.
-pub(super) fn total_up(tx: &mut Transaction<'_>, id: &str) -> Result<(), Failure> {
-    let Some(mut record) = tx.get("invoice", id).cloned() else { return Ok(()) };
-    let total: i64 = tx.all("line_item", ("invoice", id)).map(|line| line.integer("amount")).sum();
-    if total.unsigned_abs() > money::GREATEST_AMOUNT.unsigned_abs() {
-        let message = format!("the invoice's total would pass {}", money::GREATEST_AMOUNT);
-        return Err(Failure::refused(message).code("amount_too_large").param("amount"));
-    }
-    let balance =
-        tx.get("customer", record.text("customer")).map_or(0, |customer| customer.integer("balance"));
-    for name in ["subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
-        record.set(name, total);
-    }
-    set_totals(&mut record, balance);
-    tx.put(record);
-    Ok(())
-}
-
-/// What is due of a total when the customer's balance is counted in.
-fn set_totals(record: &mut Record, balance: i64) {
-    let due = record.integer("total").saturating_add(balance).max(0);
-    let paid = if record.text("status") == "paid" { due } else { 0 };
-    record.set("starting_balance", balance);
-    record.set("amount_due", due);
-    record.set("amount_paid", paid);
-    record.set("amount_remaining", due - paid);
-}
-
-fn answer_for(tx: &Transaction<'_>, id: &str) -> Result<Value, Failure> {
-    let record = tx.get("invoice", id).ok_or_else(|| Failure::not_found("invoice", id, "invoice"))?;
-    Ok(answer(tx, record))
-}
-
-/// The invoice with its first lines, and as a draft with the customer's details of now.
-pub(super) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
-    let mut value = record.value.clone();
-    if record.text("status") == "draft"
-        && let Some(customer) = tx.get("customer", record.text("customer")).filter(|it| !it.deleted())
-    {
-        value.extend(customer_fields(customer));
-    }
-    let mut shown: Vec<Value> = tx
-        .all("line_item", ("invoice", &record.id))
-        .take(SHOWN_LINES + 1)
-        .map(|line| complete(line.value.clone()))
-        .collect();
-    let has_more = shown.len() > SHOWN_LINES;
-    shown.truncate(SHOWN_LINES);
-    let url = lines_url(&record.id);
-    value.insert(
-        "lines".to_owned(),
-        json!({"object": "list", "data": shown, "has_more": has_more, "url": url}),
-    );
-    complete(value)
-}
-
-fn lines_url(id: &str) -> String {
-    format!("/v1/invoices/{id}/lines")
-}
-
-fn customer_fields(customer: &Record) -> Map<String, Value> {
-    let names = ["address", "email", "name", "phone", "shipping", "tax_exempt"];
-    let copies = names
-        .iter()
-        .map(|name| (format!("customer_{name}"), customer.value.get(*name).cloned().unwrap_or(Value::Null)));
-    copies.collect()
-}
-
-/// The currency for a customer where a call names none.
-pub(super) fn currency_of(customer: &Record) -> String {
-    let own = customer.text("currency");
-    if own.is_empty() { DEFAULT_CURRENCY.to_owned() } else { own.to_owned() }
-}
-
-/// An invoice with defaults for what `set` leaves out.
-fn blank(id: &str, created: i64, set: Map<String, Value>) -> Map<String, Value> {
-    let defaults = json!({
-        "id": id,
-        "account_country": account::COUNTRY,
-        "account_name": account::NAME,
-        "amount_due": 0,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_remaining": 0,
-        "amount_shipping": 0,
-        "attempt_count": 0,
-        "attempted": false,
-        "auto_advance": false,
-        "automatic_tax": {"enabled": false},
-        "billing_reason": "manual",
-        "collection_method": "charge_automatically",
-        "created": created,
-        "currency": DEFAULT_CURRENCY,
-        "customer_tax_ids": [],
-        "default_tax_rates": [],
-        "discounts": [],
-        "issuer": {"type": "self"},
-        "livemode": false,
-        "metadata": {},
-        "payment_settings": {},
-        "period_end": created,
-        "period_start": created,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "starting_balance": 0,
-        "status": "draft",
-        "status_transitions": {},
-        "subtotal": 0,
-        "subtotal_excluding_tax": 0,
-        "total": 0,
-        "total_discount_amounts": [],
-        "total_excluding_tax": 0,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
-    });
-    keep("invoice", defaults, set)
-}
-
-/// Stores an invoice from a fixture. Its lines come from the invoice items that name it, and an
-/// invoice that is no draft is numbered and dated as if it had been finalized when it was made.
-pub(super) fn load(tx: &mut Transaction<'_>, id: &str, mut given: Map<String, Value>) -> Result<(), String> {
-    let customer = given.get("customer").and_then(Value::as_str).unwrap_or_default();
-    let customer = tx.get("customer", customer).filter(|record| !record.deleted()).cloned();
-    let customer =
-        customer.ok_or_else(|| format!("`{id}` needs the id of a customer before it in `customer`"))?;
-    if given.shift_remove("lines").is_some() {
-        return Err(format!("leave `lines` out of `{id}`: give invoice items that name it"));
-    }
-    let created = given.get("created").and_then(Value::as_i64).unwrap_or(tx.now);
-    let status = given.get("status").and_then(Value::as_str).unwrap_or("draft").to_owned();
-    given.entry("currency").or_insert_with(|| json!(currency_of(&customer)));
-    let overrides = given.clone();
-    given.insert("status".to_owned(), json!("draft"));
-    let record = tx.create(id, created, blank(id, created, given));
-    if status != "draft" {
-        finalize::finalize_draft(tx, record).map_err(|failure| failure.message)?;
-        if let Some(mut record) = tx.get("invoice", id).cloned() {
-            record.set("attempted", status == "paid");
-            record.set("status_transitions", json!({"finalized_at": created}));
-            record.value.extend(overrides);
-            tx.put(record);
-        }
-    }
-    Ok(())
 }

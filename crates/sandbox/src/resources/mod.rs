@@ -3,11 +3,20 @@
 //! Parameters arrive checked and typed; what is not in these tables is refused by name.
 
 mod account;
+mod balance;
+mod charges;
+mod coupons;
 mod customers;
 mod invoiceitems;
 mod invoices;
+mod payment_intents;
+mod payment_methods;
+mod prices;
+mod products;
+mod refunds;
+mod subscriptions;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::errors::Failure;
 use crate::objects;
@@ -47,17 +56,65 @@ impl Context<'_> {
     }
 }
 
+/// The tables of all resources.
+const TABLES: &[&[Action]] = &[
+    account::ACTIONS,
+    balance::ACTIONS,
+    charges::ACTIONS,
+    coupons::ACTIONS,
+    customers::ACTIONS,
+    invoiceitems::ACTIONS,
+    invoices::ACTIONS,
+    invoices::PAYMENTS,
+    payment_intents::ACTIONS,
+    payment_methods::ACTIONS,
+    prices::ACTIONS,
+    products::ACTIONS,
+    refunds::ACTIONS,
+    subscriptions::ACTIONS,
+];
+
 /// What the sandbox knows of an operation.
 pub(crate) fn action(operation: &str) -> Option<&'static Action> {
-    let tables = [customers::ACTIONS, invoices::ACTIONS, invoiceitems::ACTIONS, account::ACTIONS];
-    tables.into_iter().flatten().find(|action| action.operation == operation)
+    TABLES.iter().copied().flatten().find(|action| action.operation == operation)
 }
 
 /// The answer for an object, with what is computed for it.
 pub(crate) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
     match record.object() {
         "invoice" => invoices::answer(tx, record),
+        "subscription" => subscriptions::answer(tx, record),
+        "subscription_item" => subscriptions::answer_item(tx, record),
+        "balance_transaction" => balance::transaction(tx, record),
         _ => objects::complete(record.value.clone()),
+    }
+}
+
+/// What is left of a deleted object.
+fn deleted(object: &str, id: &str) -> Value {
+    json!({"id": id, "object": object, "deleted": true})
+}
+
+/// The fields that are told only where a call expands them, by kind of object.
+pub(crate) const INCLUDED: &[(&str, &str)] =
+    &[("charge", "refunds"), ("invoice", "confirmation_secret"), ("invoice", "payments")];
+
+/// One of those fields of an object; `None` where it has nothing to tell.
+pub(crate) fn included(tx: &Transaction<'_>, object: &Value, name: &str) -> Option<Value> {
+    let id = object.get("id")?.as_str()?;
+    match (object.get("object")?.as_str()?, name) {
+        ("invoice", "payments") => Some(invoices::payments(tx, id)),
+        ("invoice", "confirmation_secret") => {
+            let intent = tx.get("payment_intent", tx.get("invoice", id)?.hidden_text("intent"))?;
+            Some(json!({"client_secret": intent.text("client_secret"), "type": "payment_intent"}))
+        }
+        ("charge", "refunds") => {
+            let all = tx.all("refund", ("charge", id)).map(|refund| answer(tx, refund));
+            let data: Vec<Value> = all.collect();
+            let url = format!("/v1/charges/{id}/refunds");
+            Some(json!({"object": "list", "data": data, "has_more": false, "url": url}))
+        }
+        _ => None,
     }
 }
 
@@ -69,11 +126,28 @@ pub(crate) fn find(tx: &Transaction<'_>, id: &str) -> Option<Value> {
     tx.find(id).map(|record| answer(tx, record))
 }
 
-/// Does what is due by now without anyone calling.
+/// Does what is due by now without anyone calling, each thing at its own time.
 pub(crate) fn settle(state: &mut State, now: i64) {
     while let Some((account, id, at)) = state.overdue(now) {
-        invoices::finalize_by_itself(state.begin(&account, at), &id);
+        let mut tx = state.begin(&account, at);
+        match tx.find(&id).map_or("", Record::object) {
+            "invoice" => invoices::finalize_by_itself(&mut tx, &id),
+            "payment_intent" => payment_intents::lapse(&mut tx, &id),
+            _ => subscriptions::wake(&mut tx, &id),
+        }
+        if let Some(mut record) = tx.find(&id).filter(|record| record.due() == Some(at)).cloned() {
+            // Nothing came of it, so it must not be asked again and again.
+            record.set("automatically_finalizes_at", Value::Null);
+            record.wake_at(None);
+            tx.put(record);
+        }
+        tx.keep();
     }
+}
+
+/// Ends the authentication that a payment intent waits for.
+pub(crate) fn authenticate(tx: &mut Transaction<'_>, id: &str, passed: bool) -> Result<Value, Failure> {
+    payment_intents::authenticate(tx, id, passed)
 }
 
 /// Stores an object as it is given, with defaults for what is left out.
@@ -95,6 +169,12 @@ pub(crate) fn load(tx: &mut Transaction<'_>, given: Map<String, Value>) -> Resul
         "customer" => customers::load(tx, &id, given)?,
         "invoice" => invoices::load(tx, &id, given)?,
         "invoiceitem" => invoiceitems::load(tx, &id, given)?,
+        "coupon" => coupons::load(tx, &id, given),
+        "payment_intent" => payment_intents::load(tx, &id, given)?,
+        "payment_method" => payment_methods::load(tx, &id, given)?,
+        "price" => prices::load(tx, &id, &given)?,
+        "product" => products::load(tx, &id, given),
+        "subscription" => subscriptions::load(tx, &id, given)?,
         _ => return Err(format!("the sandbox does not know objects of the kind `{object}` yet (in `{id}`)")),
     }
     let stored = find(tx, &id).unwrap_or_default();

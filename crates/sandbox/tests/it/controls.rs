@@ -87,7 +87,8 @@ async fn wrong_fixtures_load_nothing_and_say_which() {
     let good = json!({"object": "customer", "id": "cus_a"});
     let rows = [
         (json!({"object": "customer"}), "needs an `id`"),
-        (json!({"object": "price", "id": "price_xxx"}), "`price` yet (in `price_xxx`)"),
+        (json!({"object": "dispute", "id": "dp_xxx"}), "`dispute` yet (in `dp_xxx`)"),
+        (json!({"object": "price", "id": "price_xxx"}), "`price_xxx` needs the id of a product"),
         (json!({"object": "customer", "id": "cus_b", "emial": "x"}), "no field `emial` (in `cus_b`)"),
         (json!({"object": "customer", "id": "cus_b", "email": 5}), "customer.email: not a text (in `cus_b`)"),
         (

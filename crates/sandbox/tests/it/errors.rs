@@ -71,8 +71,8 @@ async fn versions_urls_and_operations_it_does_not_know_are_named() {
     let reply = stripe.send(Method::PUT, "/v1/customers", "", &[]).await.unwrap();
     expect(&reply, "404 invalid_request_error - -", "(PUT: /v1/customers)");
     let unsupported = "400 invalid_request_error sandbox_unsupported -";
-    expect(&stripe.get("/v1/balance").await, unsupported, "GetBalance");
-    expect(&stripe.post("/v1/payment_intents", &[]).await, unsupported, "PostPaymentIntents");
+    expect(&stripe.get("/v1/payouts").await, unsupported, "GetPayouts");
+    expect(&stripe.post("/v1/setup_intents", &[]).await, unsupported, "PostSetupIntents");
     let reply = stripe.get("/v1/invoices/..%2Fcustomers%2Fcus_x").await;
     expect(&reply, "404 invalid_request_error resource_missing invoice", "../customers/cus_x");
 }
@@ -237,7 +237,9 @@ async fn items_refuse_what_does_not_go_together() {
         (&[owner, ("unit_amount_decimal", "1"), ("quantity", "-1")], "parameter_invalid_integer quantity"),
         (&[owner, ("unit_amount", "1")], "parameter_unknown unit_amount"),
         (&[owner, ("price", "price_x")], "parameter_unknown price"),
-        (&[owner, ("pricing[price]", "price_x")], "sandbox_unsupported pricing"),
+        (&[owner, ("pricing[price]", "price_x")], "resource_missing pricing[price]"),
+        (&[owner, ("pricing[price]", "price_x"), ("amount", "1")], "parameters_exclusive amount"),
+        (&[owner, ("tax_behavior", "inclusive")], "sandbox_unsupported tax_behavior"),
         (&[owner, ("amount", "1"), ("period[start]", "5")], "parameter_missing period[end]"),
         (&[owner, ("amount", "1"), ("invoice", "in_x")], "resource_missing invoice"),
         (&[owner, ("amount", "1"), ("invoice", &*open)], "invoice_not_editable invoice"),

@@ -7,6 +7,7 @@ mod disk;
 mod errors;
 mod expand;
 mod faults;
+mod fixtures;
 mod flow;
 mod form;
 mod idempotency;

@@ -82,6 +82,10 @@ impl Stripe {
         self.send(reqwest::Method::POST, path, &encode(params), &[]).await.unwrap()
     }
 
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(reqwest::Method::DELETE, path, "", &[]).await.unwrap()
+    }
+
     pub async fn post_with_key(&self, path: &str, params: &[(&str, &str)], key: &str) -> Reply {
         self.try_post(path, params, key).await.unwrap()
     }
@@ -159,9 +163,13 @@ fn check_shape(reply: &Reply) {
     let Some(error) = reply.body.get("error") else {
         return assert_eq!(shape::problems(&reply.body), [""; 0], "{:#}", reply.body);
     };
-    let known = ["code", "doc_url", "message", "param", "type"];
+    let known = ["charge", "code", "decline_code", "doc_url", "message", "param", "type"];
     for (name, value) in error.as_object().unwrap() {
-        assert!(known.contains(&name.as_str()) && value.is_string(), "{error}");
+        if ["payment_intent", "payment_method"].contains(&name.as_str()) {
+            assert_eq!(shape::problems(value), [""; 0], "{value:#}");
+        } else {
+            assert!(known.contains(&name.as_str()) && value.is_string(), "{error}");
+        }
     }
     assert!(!error["message"].as_str().unwrap().is_empty() && error["type"].is_string());
     let documented = error["code"].as_str().is_some_and(|code| code != "sandbox_unsupported");

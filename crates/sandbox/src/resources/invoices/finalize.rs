@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{answer, answer_for, customer_fields, set_totals};
+use super::collect::{self, Session};
+use super::object::{answer, answer_for, customer_fields, set_totals};
 use crate::errors::Failure;
 use crate::ids;
-use crate::resources::{Context, invoiceitems};
+use crate::resources::{Context, invoiceitems, subscriptions};
 use crate::state::{Record, Transaction};
 
 const DAY: i64 = 86_400;
@@ -53,35 +54,35 @@ pub(super) fn send(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     answer_for(&ctx.tx, ctx.id())
 }
 
-/// Finalizes a draft whose time has come; one that cannot be finalized stays a draft.
-pub(in crate::resources) fn finalize_by_itself(mut tx: Transaction<'_>, id: &str) {
+/// Finalizes a draft whose time has come, and sends or charges it; one that cannot be finalized
+/// stays a draft.
+pub(in crate::resources) fn finalize_by_itself(tx: &mut Transaction<'_>, id: &str) {
     let Some(mut record) = tx.get("invoice", id).cloned() else { return };
     record.set("automatically_finalizes_at", Value::Null);
     tx.put(record.clone());
-    if record.text("status") != "draft" || finalize_draft(&mut tx, record.clone()).is_err() {
-        tx.put(record);
-        return tx.keep();
+    if record.text("status") != "draft" || finalize_draft(tx, record).is_err() {
+        return;
     }
-    if let Some(mut record) = tx.get("invoice", id).cloned()
-        && record.text("status") == "open"
-    {
-        if record.text("collection_method") == "send_invoice" {
-            if !record.text("customer_email").is_empty() {
-                record.hidden.insert("sent_at".to_owned(), json!(tx.now));
-                let email = record.text("customer_email").to_owned();
-                record.hidden.insert("sent_to".to_owned(), json!(email));
-            }
-        } else {
-            record.set("attempted", true);
-            record.set("attempt_count", 1);
+    let Some(mut record) = tx.get("invoice", id).cloned().filter(|it| it.text("status") == "open") else {
+        return;
+    };
+    if record.text("collection_method") == "send_invoice" {
+        if !record.text("customer_email").is_empty() {
+            let email = record.text("customer_email").to_owned();
+            record.hidden.insert("sent_at".to_owned(), json!(tx.now));
+            record.hidden.insert("sent_to".to_owned(), json!(email));
         }
         tx.put(record);
+    } else if let Err(failure) = collect::collect(tx, id, None, Session::CustomerAway) {
+        tracing::debug!(id, message = failure.message, "an invoice was not paid by itself");
     }
-    tx.keep();
 }
 
 /// Opens a draft, or marks it paid where nothing is due.
-pub(super) fn finalize_draft(tx: &mut Transaction<'_>, mut record: Record) -> Result<(), Failure> {
+pub(in crate::resources) fn finalize_draft(
+    tx: &mut Transaction<'_>,
+    mut record: Record,
+) -> Result<(), Failure> {
     let now = tx.now;
     let id = record.id.clone();
     let Some(mut customer) = tx.get("customer", record.text("customer")).filter(|it| !it.deleted()).cloned()
@@ -120,7 +121,12 @@ pub(super) fn finalize_draft(tx: &mut Transaction<'_>, mut record: Record) -> Re
     });
     record.set("status_transitions", transitions);
     tx.put(customer);
-    tx.put(record);
+    if paid {
+        tx.put(record.clone());
+        subscriptions::invoice_paid(tx, &record);
+    } else {
+        collect::ask_for_payment(tx, record);
+    }
     invoiceitems::freeze(tx, &id);
     Ok(())
 }
