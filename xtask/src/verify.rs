@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{refuse, tidy, tools};
+use crate::{refuse, tidy, tools, workspace};
 
 /// How one part went.
 struct Outcome {
@@ -44,6 +44,13 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     part("tests", &mut || {
         let (passed, lines) = tests()?;
         counts = lines;
+        Ok(passed)
+    });
+    part("independent checks", &mut || {
+        let mut command = Command::new("checks/run.sh");
+        command.current_dir(workspace());
+        let (passed, lines) = watch(command)?;
+        counts.extend(lines.into_iter().filter(|line| line.starts_with("requests ")));
         Ok(passed)
     });
     part("examples in the documentation", &mut || passes(tools::cargo(&["test", "--doc", "--workspace"])));

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The independent checks: LoopFour against things that we did not write. Each prints what it compared.
+# LOOPFOUR names the program to check; without it, it is built.
+set -euo pipefail
+cd "$(dirname "$0")"
+./setup.sh
+
+if [ -z "${LOOPFOUR:-}" ]; then
+  (cd .. && cargo build --quiet --package loopfour-cli --bin loopfour)
+  target=$(cd .. && cargo metadata --no-deps --format-version 1 |
+    .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+  export LOOPFOUR="$target/debug/loopfour"
+fi
+
+failed=0
+for check in oracle contract; do
+  .venv/bin/python "$check.py" || failed=1
+done
+exit "$failed"
