@@ -59,6 +59,7 @@ pub enum Code {
     NotYetAvailable,
     NotCarriedOut,
     PlainTemplate,
+    BadSchema,
     UnknownAction,
     EmptyParameter,
     RefusedByProvider,
@@ -89,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Code; 40] = [
+    pub const ALL: [Code; 41] = [
         Code::NotJson,
         Code::DuplicateKey,
         Code::MissingKey,
@@ -104,6 +105,7 @@ impl Code {
         Code::NotYetAvailable,
         Code::NotCarriedOut,
         Code::PlainTemplate,
+        Code::BadSchema,
         Code::UnknownAction,
         Code::EmptyParameter,
         Code::RefusedByProvider,
@@ -174,6 +176,7 @@ impl Code {
             Code::NotYetAvailable => ("LF0202", Error, "a part of the language that is not yet available"),
             Code::NotCarriedOut => ("LF0203", Warning, "checked, but not carried out by this version"),
             Code::PlainTemplate => ("LF0204", Warning, "a template where templates are not evaluated"),
+            Code::BadSchema => ("LF0205", Error, "a JSON Schema that cannot be used"),
             Code::UnknownAction => ("LF0301", Error, "an unknown action"),
             Code::EmptyParameter => ("LF0302", Error, "a parameter that may not be empty"),
             Code::RefusedByProvider => ("LF0303", Error, "a combination that the provider always refuses"),

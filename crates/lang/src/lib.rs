@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod graph;
 pub mod json;
 pub mod nearest;
+pub mod schema;
 pub mod source;
 pub mod step;
 pub mod template;

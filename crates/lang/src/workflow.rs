@@ -1,6 +1,7 @@
 //! A checked workflow: what people wrote, as data that the engine can run without looking at text again.
 
 use crate::graph::Graph;
+use crate::schema::Schema;
 use crate::step::Step;
 use crate::template::{Template, Tree};
 use crate::trigger::Trigger;
@@ -17,10 +18,10 @@ pub struct Workflow {
     pub trigger: Trigger,
     /// In the order of execution.
     pub steps: Vec<Step>,
-    /// JSON Schema of a run's input; not compiled here.
-    pub input_schema: Option<Value>,
-    /// JSON Schema of a run's output; not compiled here.
-    pub output_schema: Option<Value>,
+    /// What a run's input must be like.
+    pub input_schema: Option<Schema>,
+    /// What a run's output should be like.
+    pub output_schema: Option<Schema>,
     /// Read as `variables.…`; an object.
     pub variables: Value,
     /// Run-wide settings.

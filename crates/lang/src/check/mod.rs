@@ -19,6 +19,7 @@ mod trigger;
 use crate::catalog::Catalog;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json::{self, Kind};
+use crate::schema::{Misfit, Schema};
 use crate::source::{Place, Span};
 use crate::step::Step;
 use crate::value::{Object, Value};
@@ -169,13 +170,35 @@ fn name(root: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn schema(root: &At<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<Value> {
+fn schema(root: &At<'_, '_>, key: &str, report: &mut Report<'_>) -> Option<Schema> {
     let at = root.get(key)?;
     if !report.any_object(&at) {
         return None;
     }
-    policy::not_carried_out(&at, &format!("`{key}`"), report);
-    Some(at.node.to_value())
+    match Schema::compile(key, &at.node.to_value()) {
+        Ok(schema) => Some(schema),
+        Err(misfits) => {
+            for Misfit { pointer, message, .. } in misfits {
+                let steps = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+                let steps: Vec<String> = steps.collect();
+                within(&at, &steps, &mut |at| {
+                    report.add(Code::BadSchema, &at.place, at.span(), message.clone());
+                });
+            }
+            None
+        }
+    }
+}
+
+/// Calls back with the value at the end of these steps, or the last on the way that is there.
+fn within(at: &At<'_, '_>, steps: &[String], found: &mut dyn FnMut(&At<'_, '_>)) {
+    let Some((step, rest)) = steps.split_first() else { return found(at) };
+    let item = step.parse().ok().and_then(|index: usize| Some((index, at.items().get(index)?)));
+    match (at.get(step), item) {
+        (Some(member), _) => within(&member, rest, found),
+        (None, Some((index, item))) => within(&at.item(index, item), rest, found),
+        (None, None) => found(at),
+    }
 }
 
 /// The names of a schema's properties.

@@ -6,6 +6,7 @@ mod expressions;
 mod functions;
 mod json;
 mod printing;
+mod schema;
 mod support;
 mod templates;
 mod values;

@@ -3,13 +3,15 @@
 
 use axum::extract::State;
 use hyper::{StatusCode, Uri};
-use loopfour_engine::{Entry, Event, RunId, StepError, StepPath};
+use loopfour_engine::{Entry, Event, Run, RunId, StepError, StepPath};
 use loopfour_lang::step::condition::Branch;
 use loopfour_store::{Order, Scope};
 use serde::Serialize;
 
+use super::runs;
 use crate::App;
 use crate::auth::{Caller, Id};
+use crate::definition::apart;
 use crate::envelope::{Answer, Meta};
 use crate::error::Error;
 use crate::live;
@@ -56,8 +58,32 @@ pub async fn list(
     let row = app.store().run(caller.company(), id).await?;
     row.ok_or_else(|| Error::missing("run", &id.to_string()))?;
     let page = app.store().entries_page(caller.company(), id, span).await?;
-    let lines: Vec<Line> = page.rows.iter().map(line).collect();
+    let mut lines: Vec<Line> = page.rows.iter().map(line).collect();
+    let end = page.rows.iter().position(|entry| matches!(entry.event, Event::RunCompleted { .. }));
+    if let Some(end) = end
+        && let Some(remark) = misfits(runs::folded(&app, caller.company(), id).await?).await?
+    {
+        lines[end].level = Level::Warn;
+        lines[end].message += &remark;
+    }
     Answer::with_meta(StatusCode::OK, &lines, &Meta::list(page.next))
+}
+
+/// What the workflow's `outputSchema` does not allow in the output. The run has done what it did, so this ends nothing:
+/// it is only told.
+async fn misfits(run: Run) -> Result<Option<String>, Error> {
+    if run.definition().output_schema.is_none() {
+        return Ok(None);
+    }
+    let misfits = apart(runs::weight(&run.output), move || {
+        run.definition().output_schema.as_ref().map(|schema| schema.misfits("output", &run.output))
+    })
+    .await?
+    .unwrap_or_default();
+    let told = misfits.iter().map(|misfit| format!("`{}`: {}", misfit.field, misfit.message));
+    let told: Vec<String> = told.collect();
+    Ok((!told.is_empty())
+        .then(|| format!(", but its output does not fit `outputSchema`: {}", told.join("; "))))
 }
 
 fn line(entry: &Entry) -> Line {

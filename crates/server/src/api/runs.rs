@@ -1,7 +1,5 @@
 //! `/api/v1/runs`: listed, read from their journals, and watched.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use hyper::{HeaderMap, StatusCode, Uri};
@@ -114,6 +112,14 @@ pub async fn events(
 /// # Errors
 /// 404; 500 if its journal cannot be read any more.
 pub async fn answer(app: &App, company: CompanyId, id: RunId) -> Result<Answer, Error> {
+    show_state(Box::new(folded(app, company, id).await?)).await
+}
+
+/// The company's run of that id, folded from its journal.
+///
+/// # Errors
+/// 404; 500 if its journal cannot be read any more.
+pub async fn folded(app: &App, company: CompanyId, id: RunId) -> Result<Run, Error> {
     let entries = app.store().entries(company, id, 0).await?;
     let Some(first) = entries.first() else { return Err(Error::missing("run", &id.to_string())) };
     let Event::RunStarted { workflow, version, .. } = &first.event else {
@@ -123,9 +129,7 @@ pub async fn answer(app: &App, company: CompanyId, id: RunId) -> Result<Answer, 
     let definition = definition.ok_or_else(|| {
         Error::internal(format!("version {version} of {workflow} has errors, but {id} runs it"))
     })?;
-    let run = Run::fold(Arc::clone(&definition), &entries).map_err(Error::internal)?;
-    drop(entries);
-    show_state(Box::new(run)).await
+    Run::fold(definition, &entries).map_err(Error::internal)
 }
 
 /// This run with its steps.
@@ -148,7 +152,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Error> {
 }
 
 /// About how many bytes a value takes as JSON; counting ends where it is clear that it is large.
-fn weight(value: &Value) -> usize {
+pub fn weight(value: &Value) -> usize {
     fn add(value: &Value, total: &mut usize) {
         *total += 8;
         match value {

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use super::{runs, workflows};
 use crate::auth::{Caller, Id};
 use crate::body::{self, Fields};
+use crate::definition::apart;
 use crate::envelope::Answer;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Problem};
 use crate::query::Query;
 use crate::{App, live};
 
@@ -57,11 +58,13 @@ pub async fn run(
     let wanted = wanted(body::optional_object(request).await?)?;
     let row = workflows::find(&app, &caller, id).await?;
     workflows::refuse_unless(&row, &[WorkflowStatus::Active], "run")?;
+    let definition = definition(&app, &caller, id, row.version).await?;
+    fits(&definition, &wanted.input).await?;
     let start = Start {
         company: caller.company(),
         workflow: id,
         version: row.version,
-        definition: definition(&app, &caller, id, row.version).await?,
+        definition,
         trigger: TriggerKind::Api,
         input: wanted.input.clone(),
         connection: None,
@@ -109,6 +112,23 @@ fn wanted(body: Object) -> Result<Wanted, Error> {
         Some(connection) => Err(Error::missing("connection", &connection)),
         None => Ok(Wanted { input, idempotency_key }),
     }
+}
+
+/// Refuses an input that the workflow's `inputSchema` does not allow.
+async fn fits(definition: &Arc<Workflow>, input: &Value) -> Result<(), Error> {
+    if definition.input_schema.is_none() {
+        return Ok(());
+    }
+    let (definition, input) = (Arc::clone(definition), input.clone());
+    let misfits = apart(runs::weight(&input), move || {
+        definition.input_schema.as_ref().map(|schema| schema.misfits("input", &input)).unwrap_or_default()
+    })
+    .await?;
+    if misfits.is_empty() {
+        return Ok(());
+    }
+    let problems = misfits.into_iter().map(|misfit| Problem::new(misfit.field, misfit.message));
+    Err(Error::invalid("the input does not fit the workflow's `inputSchema`", problems.collect()))
 }
 
 /// The checked definition of a version; from memory as a rule.

@@ -2,6 +2,7 @@ mod activate;
 mod create;
 mod list;
 mod run;
+mod schemas;
 mod status;
 mod update;
 mod validate;

@@ -86,6 +86,16 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
+        what: "schemas that cannot be used",
+        text: r##"{"name": "w", "trigger": {"type": "api"}, "steps": [{"id": "a", "action": "stripe.createCustomer"}],
+"inputSchema": {"required": "a"}, "outputSchema": {"$ref": "#/$defs/none"}
+}"##,
+        found: &[
+            "LF0205 inputSchema.required 2:29 must be of type array, not string",
+            "LF0205 outputSchema[\"$ref\"] 2:60 `#/$defs/none` points at nothing in the schema",
+        ],
+    },
+    Row {
         what: "variables that are no object",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [{"id": "a", "action": "stripe.createCustomer"}],
 "variables": [1]
