@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
 
+mod balance;
 mod controls;
+mod customers;
 mod disk;
 mod errors;
 mod expand;
@@ -11,6 +13,12 @@ mod fixtures;
 mod flow;
 mod form;
 mod idempotency;
+mod invoices;
 mod paging;
+mod payment_intents;
+mod payment_methods;
+mod products;
+mod restrictions;
 mod shape;
 mod stripe;
+mod subscriptions;

@@ -1,0 +1,77 @@
+//! Rate limits and keys, when they are asked for.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::stripe::{KEY, Reply, Stripe};
+
+#[tokio::test]
+async fn rate_limits_hold_once_asked_for() {
+    let stripe = Stripe::start().await;
+    let limits = stripe.control("POST", "limits", json!({"read": 2, "write": 1})).await.ok();
+    assert_eq!(limits["limits"], json!({"read": 2, "write": 1, "total": null}));
+    let mut refused: Vec<Reply> = Vec::new();
+    for _ in 0..30 {
+        refused.push(stripe.get("/v1/customers").await);
+    }
+    refused.retain(|reply| reply.status != 200);
+    // The machine may be slow, but thirty calls do not take it fifteen seconds.
+    let first = refused.first().unwrap();
+    assert_eq!(first.error(), "429 invalid_request_error rate_limit -");
+    assert_eq!(first.header("stripe-rate-limited-reason"), Some("global-rate"));
+    stripe.control("POST", "limits", json!({"total": 0})).await.ok();
+    assert_eq!(stripe.post("/v1/customers", &[]).await.status, 429);
+    stripe.control("DELETE", "limits", json!(null)).await.ok();
+    stripe.post("/v1/customers", &[]).await.ok();
+    let wrong = stripe.control("POST", "limits", json!({"reads": 1})).await;
+    assert!(wrong.body["error"]["message"].as_str().unwrap().contains("unknown field `reads`"));
+}
+
+#[tokio::test]
+async fn a_refused_call_leaves_its_key_free() {
+    let stripe = Stripe::start().await;
+    stripe.control("POST", "limits", json!({"write": 0})).await.ok();
+    assert_eq!(stripe.post_with_key("/v1/customers", &[], "k").await.status, 429);
+    stripe.control("DELETE", "limits", json!(null)).await.ok();
+    let made = stripe.post_with_key("/v1/customers", &[], "k").await;
+    assert_eq!((made.status, made.header("idempotent-replayed")), (200, None));
+}
+
+#[tokio::test]
+async fn keys_are_revoked_and_expire() {
+    let stripe = Stripe::start().await;
+    stripe.control("POST", "keys", json!({"key": KEY, "revoked": true})).await.ok();
+    assert_eq!(stripe.get("/v1/account").await.error(), "401 invalid_request_error - -");
+    let other = [("authorization", "Bearer sk_test_other")];
+    stripe.send(Method::GET, "/v1/account", "", &other).await.unwrap().ok();
+    let now = stripe.control("GET", "clock", json!(null)).await.ok()["now"].as_i64().unwrap();
+    stripe.control("POST", "keys", json!({"key": KEY, "expires_at": now + 1000})).await.ok();
+    stripe.get("/v1/account").await.ok();
+    stripe.control("POST", "clock", json!({"advance": 1000})).await.ok();
+    assert_eq!(stripe.get("/v1/account").await.error(), "401 invalid_request_error api_key_expired -");
+    stripe.control("DELETE", "keys", json!(null)).await.ok();
+    stripe.get("/v1/account").await.ok();
+}
+
+#[tokio::test]
+async fn limited_keys_do_only_what_they_may() {
+    let stripe = Stripe::start().await;
+    let may = json!({"key": "rk_test_limited", "permissions": ["customer_read", "invoice_write"]});
+    stripe.control("POST", "keys", may).await.ok();
+    let limited = [("authorization", "Bearer rk_test_limited")];
+    let rows = [
+        (Method::GET, "/v1/customers", 200, ""),
+        (Method::POST, "/v1/customers", 403, "rak_customer_write"),
+        (Method::GET, "/v1/invoices", 200, ""),
+        (Method::GET, "/v1/invoiceitems", 200, ""),
+        (Method::POST, "/v1/invoices", 400, "customer"),
+        (Method::GET, "/v1/balance", 403, "rak_balance_read"),
+        (Method::GET, "/v1/payment_intents/pi_x", 403, "rak_payment_intent_read"),
+        (Method::DELETE, "/v1/subscriptions/sub_x", 403, "rak_subscription_write"),
+    ];
+    for (method, path, status, told) in rows {
+        let reply = stripe.send(method, path, "", &limited).await.unwrap();
+        let message = reply.body["error"]["message"].as_str().unwrap_or_default();
+        assert!(reply.status == status && message.contains(told), "{path}: {}", reply.body);
+    }
+}
