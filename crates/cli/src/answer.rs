@@ -1,16 +1,42 @@
 //! What the API answers, as far as the commands read it. Values of people keep every digit.
 
+use loopfour_engine::WorkflowId;
 use loopfour_lang::Value;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// A workflow.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Workflow {
     /// `wf_…`
-    pub id: String,
+    pub id: WorkflowId,
+    /// What people call it.
+    pub name: String,
     /// `draft`, `active`, …
     pub status: String,
+    /// The current version.
+    pub version: u32,
+    /// The text as it is stored; not in lists.
+    #[serde(default)]
+    pub source: String,
+    /// ISO time of the last edit.
+    pub updated_at: String,
+}
+
+/// A version of a workflow.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// From 1.
+    pub version: u32,
+    /// Why it was made.
+    pub change_summary: Option<String>,
+    /// The text as it was stored; not in lists.
+    #[serde(default)]
+    pub source: String,
+    /// ISO time.
+    pub created_at: String,
 }
 
 /// A run that was just started.

@@ -6,11 +6,12 @@ mod sse;
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
@@ -20,6 +21,9 @@ pub use sse::{LiveEvent, LiveEvents};
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longer than the longest `?wait`.
 const ANSWER: Duration = Duration::from_secs(90);
+/// The limits of rate are by the minute, so a page that is refused for now is given within one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(61);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the server is, as flags.
 #[derive(clap::Args, Debug, Default)]
@@ -65,6 +69,20 @@ impl ServerFlags {
 #[derive(Deserialize)]
 struct Envelope<T> {
     data: T,
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    cursor: Option<String>,
+}
+
+/// A part of a list.
+pub struct Page {
+    /// As the API answers them.
+    pub rows: Vec<Box<RawValue>>,
+    /// Where the list goes on, if it does.
+    pub next: Option<String>,
 }
 
 /// A server and a key for it.
@@ -101,7 +119,7 @@ impl Client {
     /// # Errors
     /// The server cannot be reached or answers an error.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call(Method::GET, path, None).await
+        self.data(self.request(Method::GET, path)).await
     }
 
     /// Makes or changes something: the envelope's `data`. The body is sent as it stands.
@@ -109,7 +127,52 @@ impl Client {
     /// # Errors
     /// The server cannot be reached or answers an error.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T, Failure> {
-        self.call(Method::POST, path, Some(body)).await
+        self.data(with_json(self.request(Method::POST, path), body)).await
+    }
+
+    /// Edits something that is at that version: the envelope's `data`. The body is sent as it stands.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error, also when the version is another by now.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        version: u32,
+        body: String,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::PUT, path).header("if-match", format!("\"{version}\""));
+        self.data(with_json(request, body)).await
+    }
+
+    /// Deletes something: the envelope's `data`.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.data(self.request(Method::DELETE, path)).await
+    }
+
+    /// Reads a part of a list. Where the server asks to come back later, it does, so that long lists are read to their
+    /// end.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn page(&self, path: &str, query: &[(&str, String)]) -> Result<Page, Failure> {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.query_pairs_mut().extend_pairs(query);
+        let path = format!("{path}?{}", url.query().unwrap_or_default());
+        loop {
+            let response = self.send(self.request(Method::GET, &path)).await?;
+            match pause(&response) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => {
+                    let envelope: Envelope<Vec<Box<RawValue>>> = self.open(response).await?;
+                    let next = envelope.meta.and_then(|meta| meta.cursor);
+                    return Ok(Page { rows: envelope.data, next });
+                }
+            }
+        }
     }
 
     /// The live events of a run, from its first.
@@ -131,29 +194,27 @@ impl Client {
         Err(refusal(status, &body))
     }
 
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<String>,
-    ) -> Result<T, Failure> {
-        let mut request = self.request(method, path).timeout(ANSWER);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let response = request.send().await.map_err(|cause| self.unreachable(&cause))?;
+    async fn data<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let response = self.send(request).await?;
+        self.open(response).await.map(|envelope| envelope.data)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.timeout(ANSWER).send().await.map_err(|cause| self.unreachable(&cause))
+    }
+
+    async fn open<T: DeserializeOwned>(&self, response: Response) -> Result<Envelope<T>, Failure> {
         let status = response.status();
         let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
         if !status.is_success() {
             return Err(refusal(status, &body));
         }
-        let envelope: Result<Envelope<T>, _> = serde_json::from_str(&body);
-        envelope.map(|envelope| envelope.data).map_err(|cause| {
+        serde_json::from_str(&body).map_err(|cause| {
             Failure::failed(format!("{} does not answer as a LoopFour server does: {cause}", self.address()))
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.address()))
             .header("x-api-key", self.key.expose_secret())
@@ -168,6 +229,19 @@ impl Client {
         Failure::failed(format!("no answer from {}: {}", self.address(), deepest(cause)))
             .hint("is the server running? `--server` or LOOPFOUR_SERVER names another")
     }
+}
+
+fn with_json(request: RequestBuilder, body: String) -> RequestBuilder {
+    request.header("content-type", "application/json").body(body)
+}
+
+/// How long to wait before the same is asked again, if the server says so.
+fn pause(response: &Response) -> Option<Duration> {
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).max(SHORTEST_PAUSE)).filter(|pause| *pause <= LONGEST_PAUSE)
 }
 
 /// The cause at the bottom: what the operating system or the protocol said.

@@ -4,6 +4,7 @@
 //! stderr, and exit codes are an interface.
 
 mod answer;
+mod changes;
 mod client;
 mod commands;
 mod config;
@@ -11,11 +12,13 @@ mod diagnostics;
 mod ending;
 mod failure;
 mod instance;
+mod listing;
 mod local;
 mod print;
 mod progress;
 mod remote;
 mod signals;
+mod table;
 
 use std::process::ExitCode;
 

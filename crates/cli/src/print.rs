@@ -46,6 +46,11 @@ pub fn out(line: &str) -> Result<Reader, Failure> {
     }
 }
 
+/// How many characters fit in a line of stdout, if it is a terminal.
+pub fn room() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Prints a line of talk to stderr. Where nobody listens there is nobody to tell.
 pub fn talk(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
@@ -78,14 +83,32 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// Text of others over several lines, fit for a terminal: control characters but line breaks and tabs are escaped.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    let is_bad = |character: char| character.is_control() && !"\n\t".contains(character);
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\r' => {}
+            control if is_bad(control) => clean.extend(control.escape_default()),
+            plain => clean.push(plain),
+        }
+    }
+    Cow::Owned(clean)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{lines, one_line};
 
     #[test]
     fn control_characters_of_others_do_not_reach_the_terminal() {
         assert_eq!(one_line("plain – text"), "plain – text");
         assert_eq!(one_line("two\r\nlines\n"), "two lines");
         assert_eq!(one_line("\x1b[2Jgone"), "\\u{1b}[2Jgone");
+        assert_eq!(lines("two\r\n\tlines\u{9b}\n"), "two\n\tlines\\u{9b}\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use loopfour_lang::{Catalog, Checked, Diagnostic, Options};
+use loopfour_lang::{Catalog, Checked, Diagnostic, Options, Severity, Workflow};
 
 use crate::diagnostics::{self, Count, Source};
 use crate::failure::{DONE, FAILED, Failure, REFUSED};
@@ -78,6 +78,21 @@ impl Check {
 /// Checks a workflow's text as the server does.
 pub fn check(text: &str) -> Checked {
     loopfour_lang::check(text, Options { catalog: Catalog::builtin(), environment: &[] })
+}
+
+/// The workflow of a file's text; whatever the checker found in it is told, but for infos.
+///
+/// # Errors
+/// It has errors.
+pub fn told(file: &str, text: &str) -> Result<Workflow, Failure> {
+    let mut checked = check(text);
+    checked.diagnostics.retain(|diagnostic| diagnostic.severity > Severity::Info);
+    let mut count = Count::default();
+    count.add(&checked.diagnostics);
+    for diagnostic in &checked.diagnostics {
+        print::talk(&format!("{}\n", diagnostics::draw(Source { file, text }, diagnostic)));
+    }
+    checked.workflow.ok_or_else(|| Failure::refused(format!("{file}: {}", count.describe())))
 }
 
 /// The text of a file, `-` for stdin.

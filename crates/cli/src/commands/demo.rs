@@ -209,7 +209,7 @@ impl Stage {
         curl(&format!("$api/{path}"), &[&format!("-X POST {KEY_HEADER}")])?;
         let active: answer::Workflow = self.client.post(&format!("/api/v1/{path}"), String::new()).await?;
         say(&format!("  status {}\n", active.status))?;
-        Ok(workflow.id)
+        Ok(workflow.id.to_string())
     }
 
     /// Runs the workflow once, each step told as it happens.

@@ -7,6 +7,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod workflows;
 
 use crate::failure::Failure;
 
@@ -17,6 +18,7 @@ pub enum Command {
     Check(check::Check),
     Run(run::Run),
     Serve(serve::Serve),
+    Workflows(workflows::Workflows),
     Runs(runs::Runs),
     Keys(keys::Keys),
     Sandbox(sandbox::Sandbox),
@@ -30,6 +32,7 @@ impl Command {
             Command::Check(check) => check.carry_out(),
             Command::Run(run) => run.carry_out().await,
             Command::Serve(serve) => serve.carry_out().await,
+            Command::Workflows(workflows) => workflows.carry_out().await,
             Command::Runs(runs) => runs.carry_out().await,
             Command::Keys(keys) => keys.carry_out().await,
             Command::Sandbox(sandbox) => sandbox.carry_out().await,

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
+use loopfour_lang::Value;
 use loopfour_lang::step::StepKind;
-use loopfour_lang::{Severity, Value, Workflow};
 
 use crate::client::ServerFlags;
 use crate::commands::check;
 use crate::config::{Config, Flags};
-use crate::diagnostics::{self, Count, Source};
 use crate::failure::Failure;
-use crate::{local, print, remote};
+use crate::{local, remote};
 
 /// Run a workflow file and wait for its end.
 ///
@@ -64,7 +63,7 @@ impl Run {
             return Err(Failure::refused("stdin cannot be both the workflow and its input"));
         }
         let source = check::read(&self.file)?;
-        let workflow = self.checked(&source)?;
+        let workflow = check::told(&self.file, &source)?;
         let input = self.given()?;
         // Whoever names a data directory or the sandbox means this process, whatever the environment says.
         let here = self.sandbox || self.data.is_some() || self.config.is_some();
@@ -80,18 +79,6 @@ impl Run {
                 .hint("`--sandbox` calls the built-in offline one, a key in STRIPE_API_KEY the real one"));
         }
         local::run(config, &source, workflow, input).await
-    }
-
-    /// The workflow, unless it has errors; what the checker found is told, but for infos.
-    fn checked(&self, text: &str) -> Result<Workflow, Failure> {
-        let mut checked = check::check(text);
-        checked.diagnostics.retain(|diagnostic| diagnostic.severity > Severity::Info);
-        let mut count = Count::default();
-        count.add(&checked.diagnostics);
-        for diagnostic in &checked.diagnostics {
-            print::talk(&format!("{}\n", diagnostics::draw(Source { file: &self.file, text }, diagnostic)));
-        }
-        checked.workflow.ok_or_else(|| Failure::refused(format!("{}: {}", self.file, count.describe())))
     }
 
     fn given(&self) -> Result<Value, Failure> {

@@ -10,6 +10,7 @@ mod docs;
 mod process;
 mod run;
 mod start;
+mod workflows;
 
 /// The source document's example.
 const EXAMPLE: &str = include_str!("../../../../docs/examples/create-and-send-invoice.json");
