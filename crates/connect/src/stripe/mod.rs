@@ -1,5 +1,5 @@
-//! Stripe: config in, request out ([`call`], [`form`], [`quirks`]); answer in, judgement out ([`error`],
-//! [`delete`]).
+//! Stripe: config in, request out (`call`, `form`, `quirks`); answer in, judgement out (`error`,
+//! `delete`).
 //! Which actions there are and what they take is the catalogue's; nothing here names one, the quirks excepted.
 
 mod call;

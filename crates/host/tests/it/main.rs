@@ -127,7 +127,7 @@ async fn an_unreadable_run_stops_no_other() {
     journal.fail_after(Some(2));
     let readable = crashing.start(start.clone()).await.unwrap().run;
     start.workflow = WorkflowId(Uuid::from_u128(9));
-    crashing.start(start).await.unwrap().run;
+    drop(crashing.start(start).await.unwrap());
     crashing.idle().await;
     journal.fail_after(None);
     let (next, _) = host(&journal, &provider);
