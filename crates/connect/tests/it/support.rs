@@ -153,6 +153,7 @@ fn row(name: &str, operation: &str, method: Method, path: &str, parameters: Vec<
         list: method == Method::Get,
         unfinished: None,
         absent: BTreeMap::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Action {
     pub unfinished: Option<String>,
     /// Parameters that one might look for here, and what there is instead.
     pub absent: BTreeMap<String, String>,
+    /// What else one should know, in sentences.
+    pub notes: Vec<String>,
 }
 
 impl Action {

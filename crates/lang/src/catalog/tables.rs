@@ -81,6 +81,8 @@ struct Entry {
     parameters: IndexMap<String, Mark>,
     #[serde(default)]
     absent: BTreeMap<String, String>,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 /// What the overlay says about one parameter.
@@ -159,6 +161,7 @@ fn action(name: &str, entry: &Entry, overlay: &Overlay, tables: &Operations<'_>)
         list: operation.list,
         unfinished: entry.unfinished.clone(),
         absent: entry.absent.clone(),
+        notes: entry.notes.clone(),
     }
 }
 

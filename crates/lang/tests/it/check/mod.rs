@@ -4,4 +4,5 @@ mod branches;
 mod example;
 mod mistakes;
 mod pages;
+mod reference;
 mod right;
