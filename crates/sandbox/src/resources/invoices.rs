@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::change::void;
 pub(super) use self::collect::{PAYMENTS, Paying, Session, collect, no_method, paid, payments};
-pub(super) use self::finalize::{finalize_by_itself, finalize_draft};
+pub(super) use self::finalize::{advance, finalize_draft};
 pub(super) use self::object::{answer, currency_of, line, load, start, total_up};
 use self::object::{answer_for, lines_url};
 use super::{Action, Context, customers, invoiceitems, payment_methods};

@@ -131,7 +131,7 @@ pub(crate) fn settle(state: &mut State, now: i64) {
     while let Some((account, id, at)) = state.overdue(now) {
         let mut tx = state.begin(&account, at);
         match tx.find(&id).map_or("", Record::object) {
-            "invoice" => invoices::finalize_by_itself(&mut tx, &id),
+            "invoice" => invoices::advance(&mut tx, &id),
             "payment_intent" => payment_intents::lapse(&mut tx, &id),
             _ => subscriptions::wake(&mut tx, &id),
         }
@@ -150,6 +150,12 @@ pub(crate) fn authenticate(tx: &mut Transaction<'_>, id: &str, passed: bool) -> 
     payment_intents::authenticate(tx, id, passed)
 }
 
+/// The times that a fixture may give, in seconds since 1970.
+const TIMES: std::ops::Range<i64> = 0..7_258_118_400;
+/// The fields of fixtures that must be such times, because something is reckoned from them.
+const DATED: &[&str] =
+    &["automatically_finalizes_at", "billing_cycle_anchor", "created", "date", "trial_end", "trial_start"];
+
 /// Stores an object as it is given, with defaults for what is left out.
 /// `Err` says what is wrong with it.
 pub(crate) fn load(tx: &mut Transaction<'_>, given: Map<String, Value>) -> Result<(), String> {
@@ -161,6 +167,11 @@ pub(crate) fn load(tx: &mut Transaction<'_>, given: Map<String, Value>) -> Resul
     let unknown = objects::unknown_fields(&object, &given);
     if let Some(name) = unknown.first() {
         return Err(format!("`{object}` has no field `{name}` (in `{id}`)"));
+    }
+    let late =
+        |name: &&&str| given.get(**name).and_then(Value::as_i64).is_some_and(|at| !TIMES.contains(&at));
+    if let Some(name) = DATED.iter().find(late) {
+        return Err(format!("`{name}` is no time between 1970 and 2200 (in `{id}`)"));
     }
     if tx.find(&id).is_some_and(|record| record.object() != object) {
         return Err(format!("`{id}` is there already, and is no `{object}`"));

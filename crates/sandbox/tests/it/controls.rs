@@ -88,6 +88,23 @@ async fn wrong_fixtures_load_nothing_and_say_which() {
     let rows = [
         (json!({"object": "customer"}), "needs an `id`"),
         (json!({"object": "dispute", "id": "dp_xxx"}), "`dispute` yet (in `dp_xxx`)"),
+        (json!({"object": "customer", "id": "cus_b", "created": i64::MAX}), "`created` is no time"),
+        (json!({"object": "subscription", "id": "sub_b", "customer": "cus_a"}), "`sub_b` needs `items`"),
+        (
+            json!({"object": "subscription", "id": "sub_b", "customer": "cus_a", "items": [{"price": "price_x"}]}),
+            "recurring prices before it",
+        ),
+        (json!({"object": "payment_intent", "id": "pi_b"}), "`pi_b` needs an integer `amount`"),
+        (json!({"object": "payment_intent", "id": "pi_b", "amount": 1}), "at least 50"),
+        (
+            json!({"object": "payment_intent", "id": "pi_b", "amount": 500, "status": "succeeded",
+                "payment_method": "pm_card_chargeDeclined"}),
+            "declined (in `pi_b`)",
+        ),
+        (
+            json!({"object": "payment_method", "id": "pm_b", "card": {"last4": "1"}}),
+            "no test card ends in `1`",
+        ),
         (json!({"object": "price", "id": "price_xxx"}), "`price_xxx` needs the id of a product"),
         (json!({"object": "customer", "id": "cus_b", "emial": "x"}), "no field `emial` (in `cus_b`)"),
         (json!({"object": "customer", "id": "cus_b", "email": 5}), "customer.email: not a text (in `cus_b`)"),

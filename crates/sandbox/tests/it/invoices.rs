@@ -216,9 +216,13 @@ async fn an_advancing_draft_is_charged_after_its_hour() {
     let paid = place.draft(&[advance, ("default_payment_method", &place.method)]).await;
     let unpaid = place.draft(&[advance]).await;
     let still = place.draft(&[]).await;
+    let early = place.draft(&[("default_payment_method", &place.method)]).await;
+    let finalized = place.act(&early, "finalize", &[advance]).await.ok();
+    assert_eq!((&finalized["status"], finalized["next_payment_attempt"].is_i64()), (&json!("open"), true));
     place.stripe.control("POST", "clock", json!({"advance": 3700})).await.ok();
     assert_eq!(place.get(&paid).await["status"], "paid");
     let left = place.get(&unpaid).await;
     assert_eq!((&left["status"], &left["attempted"]), (&json!("open"), &json!(true)));
     assert_eq!(place.get(&still).await["status"], "draft");
+    assert_eq!(place.get(&early).await["status"], "paid", "one finalized by hand is charged then too");
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::AUTO_ADVANCE_AFTER;
 use super::collect::{self, Session};
 use super::object::{answer, answer_for, customer_fields, set_totals};
 use crate::errors::Failure;
@@ -22,6 +23,17 @@ pub(super) fn finalize(ctx: &mut Context<'_>) -> Result<Value, Failure> {
         record.set("auto_advance", auto_advance);
     }
     finalize_draft(&mut ctx.tx, record)?;
+    let mut record = ctx.named("invoice", "invoice")?;
+    let advances = record.value.get("auto_advance") == Some(&Value::Bool(true));
+    if advances
+        && record.text("status") == "open"
+        && record.text("collection_method") == "charge_automatically"
+    {
+        let at = ctx.tx.now + AUTO_ADVANCE_AFTER;
+        record.set("next_payment_attempt", at);
+        record.wake_at(Some(at));
+        ctx.tx.put(record);
+    }
     answer_for(&ctx.tx, ctx.id())
 }
 
@@ -55,12 +67,13 @@ pub(super) fn send(ctx: &mut Context<'_>) -> Result<Value, Failure> {
 }
 
 /// Finalizes a draft whose time has come, and sends or charges it; one that cannot be finalized
-/// stays a draft.
-pub(in crate::resources) fn finalize_by_itself(tx: &mut Transaction<'_>, id: &str) {
+/// stays a draft. One that was finalized before its time is only charged.
+pub(in crate::resources) fn advance(tx: &mut Transaction<'_>, id: &str) {
     let Some(mut record) = tx.get("invoice", id).cloned() else { return };
     record.set("automatically_finalizes_at", Value::Null);
+    record.wake_at(None);
     tx.put(record.clone());
-    if record.text("status") != "draft" || finalize_draft(tx, record).is_err() {
+    if record.text("status") == "draft" && finalize_draft(tx, record).is_err() {
         return;
     }
     let Some(mut record) = tx.get("invoice", id).cloned().filter(|it| it.text("status") == "open") else {

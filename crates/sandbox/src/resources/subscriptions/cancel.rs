@@ -72,6 +72,7 @@ pub(in crate::resources) fn end(tx: &mut Transaction<'_>, mut record: Record) ->
             invoices::void(tx, invoice);
         } else {
             invoices::advance_by_itself(&mut invoice, None);
+            invoice.wake_at(None);
             tx.put(invoice);
         }
     }
