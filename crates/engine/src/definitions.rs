@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use loopfour_lang::{Catalog, Options, Workflow, check};
+use loopfour_lang::{Catalog, Options, Workflow, read_accepted};
 
 use crate::id::WorkflowId;
 
@@ -22,10 +22,11 @@ impl Definitions {
         self.lock().get(&(workflow, version)).cloned()
     }
 
-    /// Checks the text of a version and keeps the result; `None` if it has errors.
+    /// Reads the text of a version that was accepted when it was stored, and keeps the result; `None` if no workflow can
+    /// be made of it.
     pub fn insert(&self, workflow: WorkflowId, version: u32, source: &str) -> Option<Arc<Workflow>> {
-        let checked =
-            Arc::new(check(source, Options { catalog: Catalog::builtin(), environment: &[] }).workflow?);
+        let options = Options { catalog: Catalog::builtin(), environment: &[] };
+        let checked = Arc::new(read_accepted(source, options)?);
         let mut known = self.lock();
         if known.len() >= CAPACITY {
             known.clear();

@@ -18,7 +18,7 @@ pub mod value;
 pub mod workflow;
 
 pub use catalog::Catalog;
-pub use check::{Checked, Options, check};
+pub use check::{Checked, Options, check, read_accepted};
 pub use diagnostic::{Diagnostic, Severity};
 pub use source::Span;
 pub use value::{Object, Value};

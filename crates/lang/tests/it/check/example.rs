@@ -214,3 +214,15 @@ proptest! {
         check(&format!("{}{value}{}", &EXAMPLE[..start], &EXAMPLE[end..]));
     }
 }
+
+/// A rule that came after a version was accepted stops no run of it; what is no workflow at all is none.
+#[test]
+fn accepted_versions_are_read_again() {
+    let text = r#"{"name":"w","trigger":{"type":"api"},"steps":[
+        {"id":"a","action":"stripe.createInvoice","config":{"customerId":"cus_1","daysUntilDue":30}}]}"#;
+    let options = Options { catalog: Catalog::builtin(), environment: &[] };
+    assert!(check(text).workflow.is_none(), "the checker refuses it today");
+    assert_eq!(loopfour_lang::read_accepted(text, options).map(|workflow| workflow.steps.len()), Some(1));
+    assert!(loopfour_lang::read_accepted("{}", options).is_none());
+    assert!(loopfour_lang::read_accepted("", options).is_none());
+}
