@@ -109,7 +109,7 @@ impl FromRequestParts<App> for Caller {
             }
             return Err(refused("the API key is unknown, or its time is over"));
         };
-        match app.rates().admit(principal.key, Class::of(&parts.method, &parts.uri), now) {
+        match app.rates().admit(principal.key, Class::of(&parts.method, parts.uri.path()), now) {
             Ok(Some(standing)) => Slot::note(parts, standing),
             Ok(None) => {}
             Err((standing, refusal)) => {

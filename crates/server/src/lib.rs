@@ -11,16 +11,17 @@ pub mod envelope;
 pub mod error;
 pub mod limits;
 pub mod live;
+pub mod openapi;
 pub mod query;
 pub mod rate;
 pub mod request;
+pub mod routes;
 mod serve;
 pub mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Clock, Runs};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
@@ -114,31 +115,9 @@ impl App {
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let v1 = Router::new()
-        .route("/me", get(api::me::show))
-        .route("/keys", get(api::keys::list).post(api::keys::create))
-        .route("/keys/{id}", delete(api::keys::revoke))
-        .route("/workflows", get(api::workflows::list).post(api::workflows::create))
-        .route("/workflows/validate", post(api::workflows::validate))
-        .route(
-            "/workflows/{id}",
-            get(api::workflows::show).put(api::workflows::update).delete(api::status::archive),
-        )
-        .route("/workflows/{id}/activate", post(api::status::activate))
-        .route("/workflows/{id}/pause", post(api::status::pause))
-        .route("/workflows/{id}/resume", post(api::status::resume))
-        .route("/workflows/{id}/versions", get(api::versions::list))
-        .route("/workflows/{id}/versions/{version}", get(api::versions::show))
-        .route("/workflows/{id}/rollback", post(api::versions::rollback))
-        .route("/workflows/{id}/run", post(api::start::run))
-        .route("/runs", get(api::runs::list))
-        .route("/runs/{id}", get(api::runs::show))
-        .route("/runs/{id}/logs", get(api::logs::list))
-        .route("/runs/{id}/events", get(api::runs::events));
-    Router::new()
-        .route("/healthz", get(api::health::healthz))
-        .route("/readyz", get(api::health::readyz))
-        .nest("/api/v1", v1)
+    let routes = routes::routes().into_iter();
+    routes
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(request::around))

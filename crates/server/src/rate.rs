@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Uri};
 use loopfour_engine::{KeyId, Timestamp};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -202,13 +202,22 @@ pub enum Class {
 }
 
 impl Class {
-    /// The class of a request to this address.
-    pub fn of(method: &Method, uri: &Uri) -> Class {
-        let last = uri.path().rsplit('/').next().unwrap_or_default();
+    /// The class of a request to this path.
+    pub fn of(method: &Method, path: &str) -> Class {
+        let last = path.rsplit('/').next().unwrap_or_default();
         match *method {
             Method::GET | Method::HEAD => Class::Read,
             Method::POST if EXECUTE.contains(&last) => Class::Execute,
             _ => Class::Write,
+        }
+    }
+
+    /// The name that settings and messages use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Read => "read",
+            Class::Write => "write",
+            Class::Execute => "execute",
         }
     }
 }
@@ -292,12 +301,7 @@ impl Rates {
         if taken {
             return Ok(Some(standing));
         }
-        let name = match class {
-            Class::Read => "read",
-            Class::Write => "write",
-            Class::Execute => "execute",
-        };
-        let message = format!("the key made {limit} requests of the kind `{name}` within a minute");
+        let message = format!("the key made {limit} requests of the kind `{}` within a minute", class.name());
         Err((standing, refusal(message, standing, now)))
     }
 
@@ -505,7 +509,7 @@ mod tests {
             (Method::POST, "/api/v1/runs/x/steps/y/resolve", Class::Execute),
             (Method::POST, "/api/v1/events/x/replay", Class::Execute),
         ] {
-            assert_eq!(Class::of(&method, &path.parse().unwrap()), class, "{method} {path}");
+            assert_eq!(Class::of(&method, path), class, "{method} {path}");
         }
     }
 

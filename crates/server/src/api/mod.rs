@@ -4,6 +4,7 @@ pub mod health;
 pub mod keys;
 pub mod logs;
 pub mod me;
+pub mod reference;
 pub mod runs;
 pub mod start;
 pub mod status;

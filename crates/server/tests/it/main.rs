@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod auth;
+mod contract;
 mod health;
 mod http;
 mod keys;
 mod me;
 mod rate;
+mod reference;
 mod runs;
 mod server;
 mod strict;

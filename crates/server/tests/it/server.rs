@@ -196,7 +196,9 @@ impl Request<'_> {
     }
 
     pub async fn send(self) -> Reply {
-        self.server.raw(&self.bytes()).await
+        let reply = self.server.raw(&self.bytes()).await;
+        crate::contract::check(&self.line, &reply);
+        reply
     }
 }
 
