@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod process;
 mod run;
+mod snippets;
 mod start;
 mod workflows;
 
