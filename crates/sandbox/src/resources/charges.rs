@@ -50,11 +50,9 @@ pub(super) enum Verdict {
     Declined(&'static str, &'static str),
 }
 
-/// Makes the charge of an intent by a payment method.
-pub(super) fn make(tx: &mut Transaction<'_>, intent: &Record, method: &Record, verdict: Verdict) -> Record {
-    let id = ids::fresh("ch_3", 23);
-    let now = tx.now;
-    let (status, outcome, failure) = match verdict {
+/// What a charge tells of its verdict: its status, its outcome, its failure's code.
+fn told(verdict: Verdict) -> (&'static str, Value, Option<&'static str>) {
+    match verdict {
         Verdict::Approved => {
             let outcome = json!({
                 "network_status": "approved_by_network", "risk_level": "normal", "risk_score": 20,
@@ -70,7 +68,14 @@ pub(super) fn make(tx: &mut Transaction<'_>, intent: &Record, method: &Record, v
             });
             ("failed", outcome, Some(code))
         }
-    };
+    }
+}
+
+/// Makes the charge of an intent by a payment method.
+pub(super) fn make(tx: &mut Transaction<'_>, intent: &Record, method: &Record, verdict: Verdict) -> Record {
+    let id = ids::fresh("ch_3", 23);
+    let now = tx.now;
+    let (status, outcome, failure) = told(verdict);
     let card = method.value.get("card").cloned().unwrap_or_default();
     let defaults = json!({
         "id": id,

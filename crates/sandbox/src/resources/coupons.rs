@@ -1,15 +1,14 @@
-//! Coupons: create, retrieve, update, list, delete. Nothing here takes them yet: `discounts` is
-//! refused by name wherever it could be given.
+//! Coupons: create, retrieve, update, list, delete. What they take off is in `discounts`.
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Context, answer, deleted};
+use super::{Action, Context, deleted, discounts};
 use crate::errors::Failure;
 use crate::ids;
 use crate::money;
-use crate::objects::keep;
+use crate::objects::{complete, keep};
 use crate::paging::{self, Listing, Order};
-use crate::state::Transaction;
+use crate::state::{Record, Transaction};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -121,8 +120,19 @@ fn list(ctx: &mut Context<'_>) -> Result<Value, Failure> {
 
 fn delete(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     let record = ctx.named("coupon", "coupon")?;
+    if record.integer("times_redeemed") > 0 {
+        // Stripe lets what was given live on; here the discounts still need to know what they take off.
+        return Err(Failure::unsupported("deleting a coupon that has been redeemed"));
+    }
     ctx.tx.remove(&record.id);
     Ok(deleted("coupon", &record.id))
+}
+
+/// The coupon, with whether it can be redeemed now.
+pub(super) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
+    let mut value = record.value.clone();
+    value.insert("valid".to_owned(), json!(discounts::redeemable(record, tx.now)));
+    complete(value)
 }
 
 /// Stores a coupon from a fixture.

@@ -13,7 +13,7 @@ pub(super) use self::collect::{PAYMENTS, Paying, Session, collect, no_method, pa
 pub(super) use self::finalize::{advance, finalize_draft};
 pub(super) use self::object::{answer, currency_of, line, load, start, total_up};
 use self::object::{answer_for, lines_url};
-use super::{Action, Context, customers, invoiceitems, payment_methods};
+use super::{Action, Context, customers, discounts, invoiceitems, payment_methods};
 use crate::errors::Failure;
 use crate::money;
 use crate::paging::{self, Listing, Order};
@@ -37,6 +37,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "days_until_due",
             "default_payment_method",
             "description",
+            "discounts",
             "due_date",
             "footer",
             "metadata",
@@ -131,7 +132,10 @@ fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     set.insert("currency".to_owned(), json!(currency));
     set.insert("customer".to_owned(), json!(customer_id));
     set.insert("metadata".to_owned(), metadata);
+    let coupons = discounts::coupons(ctx, &currency)?;
     let mut record = start(&mut ctx.tx, set);
+    let given = discounts::give(&mut ctx.tx, coupons, &record);
+    record.set("discounts", given);
     if let Some(days) = params.integer("days_until_due") {
         record.hidden.insert("days_until_due".to_owned(), json!(days));
     }

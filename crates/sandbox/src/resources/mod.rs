@@ -7,6 +7,7 @@ mod balance;
 mod charges;
 mod coupons;
 mod customers;
+mod discounts;
 mod invoiceitems;
 mod invoices;
 mod payment_intents;
@@ -86,6 +87,7 @@ pub(crate) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
         "subscription" => subscriptions::answer(tx, record),
         "subscription_item" => subscriptions::answer_item(tx, record),
         "balance_transaction" => balance::transaction(tx, record),
+        "coupon" => coupons::answer(tx, record),
         _ => objects::complete(record.value.clone()),
     }
 }

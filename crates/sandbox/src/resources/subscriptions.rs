@@ -1,6 +1,6 @@
 //! Subscriptions: retrieve, list, what is told of one. Creating, changing and ending them, billing
 //! and what happens as time goes by have files of their own.
-//! All items of one recur alike; discounts, taxes, schedules and meters are not known.
+//! All items of one recur alike; taxes, schedules and meters are not known.
 
 mod bill;
 mod cancel;
@@ -33,6 +33,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "days_until_due",
             "default_payment_method",
             "description",
+            "discounts",
             "items",
             "metadata",
             "off_session",

@@ -39,7 +39,8 @@ const CALLS: &[&str] = &[
     "POST products name=Pro",
     "POST prices product={product} currency=usd unit_amount=0|999|2000 recurring[interval]=day|week|month|year",
     "POST prices product={product} currency=usd|eur unit_amount=700",
-    "POST invoices customer={customer} auto_advance=true|false ?default_payment_method={payment_method}",
+    "POST coupons percent_off=12.5|100 duration=once|forever",
+    "POST invoices customer={customer} auto_advance=true|false ?default_payment_method={payment_method} ?discounts[0][coupon]={coupon}",
     "POST invoices customer={customer} collection_method=send_invoice days_until_due=30 pending_invoice_items_behavior=include",
     "POST invoiceitems customer={customer} amount=500|-300|100000 ?invoice={invoice}",
     "POST invoiceitems customer={customer} pricing[price]={price} ?quantity=3 ?invoice={invoice}",
@@ -58,7 +59,7 @@ const CALLS: &[&str] = &[
     "POST payment_intents/{payment_intent}/capture ?amount_to_capture=100|500|9900",
     "POST payment_intents/{payment_intent}/cancel",
     "POST refunds payment_intent={payment_intent} ?amount=100|400",
-    "POST subscriptions customer={customer} items[0][price]={price} ?items[0][quantity]=2 ?items[1][price]={price} ?trial_period_days=2|14 ?default_payment_method={payment_method} ?payment_behavior=default_incomplete|error_if_incomplete ?cancel_at_period_end=true",
+    "POST subscriptions customer={customer} items[0][price]={price} ?items[0][quantity]=2 ?items[1][price]={price} ?trial_period_days=2|14 ?discounts[0][coupon]={coupon} ?default_payment_method={payment_method} ?payment_behavior=default_incomplete|error_if_incomplete ?cancel_at_period_end=true",
     "POST subscriptions customer={customer} items[0][price]={price} collection_method=send_invoice days_until_due=5",
     "POST subscriptions/{subscription} ?items[0][price]={price} ?items[0][id]={subscription_item} ?items[0][quantity]=0|5 ?items[0][deleted]=true|false ?proration_behavior=none|always_invoice|create_prorations ?cancel_at_period_end=true|false ?trial_end=now",
     "POST subscriptions/{subscription} default_payment_method={payment_method}",
@@ -170,7 +171,10 @@ async fn check_books(stripe: &Stripe, seed: u64) {
         assert_eq!(amount("amount_due"), amount("amount_paid") + amount("amount_remaining"), "{invoice:#}");
         let lines = of("line_item").filter(|line| line["invoice"] == invoice["id"]);
         let lines: i64 = lines.map(|line| line["amount"].as_i64().unwrap()).sum();
-        assert_eq!(lines, amount("total"), "{invoice:#}");
+        assert_eq!(lines, amount("subtotal"), "{invoice:#}");
+        let off = invoice["total_discount_amounts"].as_array().unwrap().iter();
+        let off: i64 = off.map(|off| off["amount"].as_i64().unwrap()).sum();
+        assert_eq!(amount("subtotal") - off, amount("total"), "{invoice:#}");
         assert_eq!(
             invoice["status"] == "paid",
             invoice["status_transitions"]["paid_at"].is_i64(),

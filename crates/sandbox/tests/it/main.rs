@@ -6,6 +6,7 @@ mod anything;
 mod balance;
 mod controls;
 mod customers;
+mod discounts;
 mod disk;
 mod errors;
 mod expand;

@@ -174,7 +174,11 @@ async fn what_does_not_go_together_is_refused() {
         (&[owner, basic, ("trial_end", "99999999999")], "- trial_end"),
         (&[owner, basic, trial, ("days_until_due", "30")], "- days_until_due"),
         (&[owner, basic, ("collection_method", "send_invoice")], "- days_until_due"),
-        (&[owner, basic, trial, ("discounts[0][coupon]", "c")], "sandbox_unsupported discounts"),
+        (&[owner, basic, trial, ("discounts[0][coupon]", "c")], "resource_missing discounts[0][coupon]"),
+        (
+            &[owner, basic, trial, ("discounts[0][promotion_code]", "c")],
+            "sandbox_unsupported discounts[0][promotion_code]",
+        ),
         (&[owner, basic, trial, ("payment_behavior", "pending_if_incomplete")], "- payment_behavior"),
         (&[owner, basic, trial, ("proration_behavior", "maybe")], "- proration_behavior"),
         (&[owner, basic, trial, ("currency", "eur")], "- currency"),

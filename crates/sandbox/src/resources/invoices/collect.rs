@@ -110,7 +110,7 @@ pub(in crate::resources) fn collect(
         subscriptions::invoice_failed(tx, &invoice);
         return Err(no_method());
     }
-    let method = payment_methods::usable(tx, &chosen, &customer, "payment_method")?;
+    let method = payment_methods::attached(tx, &chosen, &customer, "payment_method")?;
     tx.put(invoice.clone());
     if !invoice.hidden.contains_key("intent") {
         // An open invoice that came as a fixture has none yet.

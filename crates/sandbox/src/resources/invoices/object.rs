@@ -7,7 +7,7 @@ use crate::errors::Failure;
 use crate::ids;
 use crate::money::{self, DEFAULT_CURRENCY};
 use crate::objects::{complete, keep};
-use crate::resources::account;
+use crate::resources::{account, discounts};
 use crate::state::{Record, Transaction};
 
 /// How many lines an invoice shows without being asked.
@@ -23,16 +23,21 @@ pub(in crate::resources) fn start(tx: &mut Transaction<'_>, set: Map<String, Val
 /// Brings an invoice's amounts up to its lines.
 pub(in crate::resources) fn total_up(tx: &mut Transaction<'_>, id: &str) -> Result<(), Failure> {
     let Some(mut record) = tx.get("invoice", id).cloned() else { return Ok(()) };
-    let total: i64 = tx.all("line_item", ("invoice", id)).map(|line| line.integer("amount")).sum();
+    let subtotal: i64 = tx.all("line_item", ("invoice", id)).map(|line| line.integer("amount")).sum();
+    let taken = discounts::take_off(tx, &record);
+    let total = subtotal - taken.iter().map(|(_, amount)| amount).sum::<i64>();
     if total.unsigned_abs() > money::GREATEST_AMOUNT.unsigned_abs() {
         let message = format!("the invoice's total would pass {}", money::GREATEST_AMOUNT);
         return Err(Failure::refused(message).code("amount_too_large").param("amount"));
     }
     let balance =
         tx.get("customer", record.text("customer")).map_or(0, |customer| customer.integer("balance"));
-    for name in ["subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
-        record.set(name, total);
+    for (name, amount) in [("subtotal", subtotal), ("total", total)] {
+        record.set(name, amount);
+        record.set(&format!("{name}_excluding_tax"), amount);
     }
+    let taken = taken.iter().map(|(discount, amount)| json!({"amount": amount, "discount": discount}));
+    record.set("total_discount_amounts", taken.collect::<Vec<_>>());
     set_totals(&mut record, balance);
     tx.put(record);
     Ok(())

@@ -7,7 +7,7 @@ use super::items;
 use crate::calendar::{self, Interval};
 use crate::errors::Failure;
 use crate::resources::invoices::{self, Session};
-use crate::resources::{invoiceitems, prices};
+use crate::resources::{discounts, invoiceitems, prices};
 use crate::state::{Record, Transaction};
 
 /// The end of a subscription's period that a time is in, by how its prices recur.
@@ -56,12 +56,14 @@ pub(super) fn draft(
     let currency = subscription.text("currency").to_owned();
     let (start, end) = period(tx, &subscription.id);
     let metadata = subscription.value.get("metadata");
+    let discounts = discounts::lasting(tx, subscription);
     let set = json!({
         "auto_advance": true,
         "billing_reason": reason,
         "collection_method": subscription.text("collection_method"),
         "currency": currency,
         "customer": customer,
+        "discounts": discounts,
         "parent": {
             "subscription_details": {"metadata": metadata, "subscription": subscription.id},
             "type": "subscription_details",
@@ -83,9 +85,13 @@ pub(super) fn draft(
         }
     }
     invoices::total_up(tx, &invoice.id)?;
+    let invoice = tx.get("invoice", &invoice.id).cloned().unwrap_or(invoice);
+    let used = invoice.integer("total") < invoice.integer("subtotal");
+    let left = discounts.iter().filter(|id| !(used && discounts::is_once(tx, id))).cloned();
+    subscription.set("discounts", left.collect::<Vec<String>>());
     subscription.set("latest_invoice", invoice.id.clone());
     tx.put(subscription.clone());
-    Ok(tx.get("invoice", &invoice.id).cloned().unwrap_or(invoice))
+    Ok(invoice)
 }
 
 fn add_line(tx: &mut Transaction<'_>, invoice: &str, item: &Record, lines: Lines) {

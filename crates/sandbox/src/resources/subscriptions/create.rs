@@ -7,7 +7,7 @@ use super::{LONGEST_TRIAL, answer, bill, blank, check_due, trial_end, usual_meth
 use crate::errors::{Effect, Failure};
 use crate::ids;
 use crate::resources::invoices::{self, Session};
-use crate::resources::{Context, customers, payment_intents, payment_methods};
+use crate::resources::{Context, customers, discounts, payment_intents, payment_methods};
 use crate::state::Record;
 
 /// How long the customer has to make the first payment, in seconds.
@@ -54,7 +54,10 @@ pub(super) fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
         set.insert("trial_end".to_owned(), json!(end));
     }
     let id = ids::fresh("sub_1", 23);
+    let coupons = discounts::coupons(ctx, &currency)?;
     let mut record = ctx.tx.create(&id, now, blank(&id, now, set));
+    let given = discounts::give(&mut ctx.tx, coupons, &record);
+    record.set("discounts", given);
     let end = trial.unwrap_or_else(|| bill::next_end(&record, &first, now));
     for chosen in &chosen {
         items::make(&mut ctx.tx, &id, None, chosen, (now, end));
