@@ -45,6 +45,20 @@ async fn everything_is_there_again_after_a_stop() {
 }
 
 #[tokio::test]
+async fn what_is_due_is_done_after_a_stop_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalog/stripe/fixtures.json");
+    let config = Config { fixtures: Some(file.into()), ..in_folder(folder.path()) };
+    Stripe::with(config.clone()).await.stop().await;
+    let stripe = Stripe::with(config).await;
+    stripe.control("POST", "clock", json!({"advance": 32 * 86_400})).await.ok();
+    let subscription = stripe.get("/v1/subscriptions/sub_xxx?expand[]=latest_invoice").await.ok();
+    assert_eq!(subscription["latest_invoice"]["status"], "paid");
+    let lapsed = stripe.get("/v1/payment_intents/pi_requires_capture").await.ok();
+    assert_eq!(lapsed["status"], "canceled");
+}
+
+#[tokio::test]
 async fn a_folder_has_one_sandbox_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let stripe = Stripe::with(in_folder(folder.path())).await;

@@ -105,3 +105,26 @@ async fn the_documented_calls_go_through() {
     let found = stripe.get("/v1/balance_transactions?limit=100&type=charge").await.ok();
     assert_eq!(found["data"][0]["amount"], 9900);
 }
+
+#[tokio::test]
+async fn every_documented_action_is_known() {
+    let table = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let overlay = table(include_str!("../../../../catalog/stripe/overlay.json"));
+    let operations = table(include_str!("../../../../catalog/stripe/2026-08-26.dahlia/operations.json"));
+    let stripe = with_fixtures().await;
+    let actions = overlay["actions"].as_object().unwrap();
+    assert!(actions.len() >= 24, "{}", actions.len());
+    for (name, action) in actions {
+        let operation = &operations["operations"][action["operation"].as_str().unwrap()];
+        let method = operation["method"].as_str().unwrap().parse().unwrap();
+        let path: Vec<&str> = operation["path"].as_str().unwrap().split('/').collect();
+        let path: Vec<&str> =
+            path.into_iter().map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+        let reply = stripe.send(method, &path.join("/"), "", &[]).await.unwrap();
+        assert_ne!(reply.body["error"]["code"], "sandbox_unsupported", "{name}");
+        assert!(
+            reply.status < 500 && reply.body["error"]["code"] != json!(null) || reply.status == 200,
+            "{name}"
+        );
+    }
+}
