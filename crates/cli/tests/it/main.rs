@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod docs;
 mod process;
+mod provider;
 mod run;
 mod snippets;
 mod start;

@@ -208,12 +208,16 @@ impl<'a> Refusal<'a> {
         let wait = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let hint = match (wait.and_then(|wait| wait.parse::<u32>().ok()), self.code()) {
             (Some(seconds), _) => {
-                format!("nothing was done: run it again in {seconds} s, with fewer runs at once")
+                format!(
+                    "nothing was done: back off, and run it again in {seconds} s, with fewer runs at once"
+                )
             }
             (None, Some("lock_timeout")) => {
                 "nothing was done: another request holds the object; run it again in a moment".to_owned()
             }
-            (None, _) => "nothing was done: run it again in a moment, with fewer runs at once".to_owned(),
+            (None, _) => {
+                "nothing was done: back off, and run it again in a moment, with fewer runs at once".to_owned()
+            }
         };
         self.error(code::RATE_LIMIT_ERROR, hint)
     }
