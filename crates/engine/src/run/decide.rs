@@ -204,13 +204,13 @@ impl Run {
         match outcome {
             Outcome::Done { output, receipt } => Event::StepSucceeded { path, epoch, output, receipt },
             Outcome::Refused { error, settles } if writes && call.open && !settles => {
-                held(error, WaitReason::OutcomeUnknown, true)
+                held(still_open(error), WaitReason::OutcomeUnknown, true)
             }
             Outcome::Refused { error, .. } => refused(error),
             Outcome::Unknown { error } if writes => held(error, WaitReason::OutcomeUnknown, true),
             Outcome::Unknown { error } => refused(error),
             Outcome::NotSent { error, .. } if writes && call.open => {
-                held(error, WaitReason::OutcomeUnknown, true)
+                held(still_open(error), WaitReason::OutcomeUnknown, true)
             }
             Outcome::NotSent { error, reason: WaitReason::Retry } if !writes => refused(error),
             Outcome::NotSent { error, reason } => held(error, reason, false),
@@ -242,6 +242,14 @@ fn failed(path: StepPath, epoch: u32, step: &Step, input: Option<Value>, error: 
         OnError::Fail | OnError::Retry => None,
     };
     Event::StepFailed { path, epoch, input, error, fallback }
+}
+
+/// What came of this sending says nothing of the one before: whoever read "nothing was done, run it again" would pay twice.
+fn still_open(mut error: StepError) -> StepError {
+    const OPEN: &str = "an earlier sending had no answer, so it may be done: do not run it anew; it is sent again \
+                        under the same idempotency key at the next start";
+    error.hint = if error.retryable { OPEN.to_owned() } else { format!("{OPEN}; {}", error.hint) };
+    error
 }
 
 fn located(mut error: StepError, path: &StepPath, attempt: u32) -> StepError {

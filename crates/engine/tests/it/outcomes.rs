@@ -151,6 +151,17 @@ fn what_cannot_be_reached_keeps_an_open_sending_open() {
 }
 
 #[test]
+fn nobody_is_told_to_run_an_open_write_anew() {
+    for second in [Answer::Refused("rate_limit_error", false), Answer::Unreachable, Answer::NoConnection] {
+        let answers: &'static [Answer] = Box::leak(Box::new([Answer::LostBefore, second]));
+        let log =
+            ["runStarted", "callIntended create", "callHeld create", "callResumed create", "callHeld create"];
+        let error = one_write(answers, 1, &log).waiting.unwrap().error.unwrap();
+        assert!(error.hint.starts_with("an earlier sending had no answer"), "{}", error.hint);
+    }
+}
+
+#[test]
 fn a_refusal_settles_an_open_sending() {
     const ANSWERS: &[Answer] = &[Answer::LostBefore, Answer::Refused("card_declined", true)];
     let log = [
