@@ -55,6 +55,8 @@ pub struct Started {
 pub struct Run {
     /// `run_…`
     pub id: String,
+    /// What its workflow calls it.
+    pub title: Option<String>,
     /// `wf_…`
     pub workflow_id: String,
     /// The version that it keeps to.
@@ -106,4 +108,33 @@ pub struct Step {
     /// Why it failed, or waits.
     #[serde(default)]
     pub error: Json,
+}
+
+/// A line of what a run did.
+#[derive(Debug, Deserialize)]
+pub struct LogLine {
+    /// ISO time.
+    pub at: String,
+    /// `info`, `warn`, `error`.
+    pub level: String,
+    /// For people.
+    pub message: String,
+}
+
+/// An API key, without the key itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// `key_…`
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// How it begins.
+    pub prefix: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// ISO time; it does not end without one.
+    pub expires_at: Option<String>,
+    /// ISO time.
+    pub last_used_at: Option<String>,
 }

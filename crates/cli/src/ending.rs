@@ -1,9 +1,11 @@
 //! How `run` and its like end: what is said of the run, its output on stdout, the exit code.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::answer;
 use crate::failure::{DONE, FAILED, Failure, WAITING};
+use crate::listing;
 use crate::print::{self, one_line, style};
 use crate::progress::{self, describe_error};
 
@@ -22,22 +24,37 @@ pub struct Ending {
     pub error: Value,
     /// What it waits for.
     pub reason: Option<String>,
+    /// All of it, as the API has it.
+    pub record: Box<RawValue>,
 }
 
-impl From<answer::Run> for Ending {
-    fn from(run: answer::Run) -> Ending {
-        Ending {
+/// What goes to stdout once a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// What it gave, if it completed.
+    Value,
+    /// Its whole record as the API has it, however it ended.
+    Record,
+}
+
+impl Ending {
+    /// Of a run as the API answered it.
+    ///
+    /// # Errors
+    /// It lacks what a run must have.
+    pub fn of_answer(record: Box<RawValue>) -> Result<Ending, Failure> {
+        let run: answer::Run = listing::read(record.get())?;
+        Ok(Ending {
             run: run.id,
             status: run.status,
             took: run.duration_ms,
             output: run.output,
             error: run.error,
             reason: run.waiting.map(|waiting| waiting.reason),
-        }
+            record,
+        })
     }
-}
 
-impl Ending {
     /// The exit code that says the same.
     pub fn exit(&self) -> u8 {
         match self.status.as_str() {
@@ -62,16 +79,21 @@ impl Ending {
         format!("{colour}{what}{}{took}", style::RESET)
     }
 
-    /// Tells the end on stderr and the output on stdout, and gives the exit code.
+    /// Tells the end on stderr and what is asked for on stdout, and gives the exit code.
     ///
     /// # Errors
     /// Stdout takes nothing.
-    pub fn tell(&self) -> Result<u8, Failure> {
+    pub fn tell(&self, output: Output) -> Result<u8, Failure> {
         print::talk(&format!("{}  {}{}{}", self.line(), style::DIM, self.run, style::RESET));
-        if self.exit() == DONE {
-            print::out(&print::json(&self.output))?;
-        } else if let Some(error) = untold(&self.error) {
-            print::talk(&error);
+        match (output, untold(&self.error)) {
+            (Output::Value, _) if self.exit() == DONE => {
+                print::out(&print::json(&self.output))?;
+            }
+            (_, Some(error)) => print::talk(&error),
+            (_, None) => {}
+        }
+        if output == Output::Record {
+            print::out(self.record.get())?;
         }
         Ok(self.exit())
     }

@@ -11,12 +11,13 @@ use loopfour_engine::{Entry, Event, Run, RunId, TriggerKind, WaitReason, Workflo
 use loopfour_host::{Host, SystemClock};
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Value, Workflow};
+use loopfour_server::view::RunView;
 use loopfour_store::{
     Order, Span, StatusChange, Store, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
 };
 
 use crate::config::Config;
-use crate::ending::Ending;
+use crate::ending::{Ending, Output};
 use crate::failure::{FAILED, Failure, INTERRUPTED};
 use crate::instance::{self, Embedded};
 use crate::print;
@@ -59,7 +60,13 @@ const GRACE: Duration = Duration::from_secs(8);
 ///
 /// # Errors
 /// The run was not started, or its record cannot be read.
-pub async fn run(config: Config, source: &str, workflow: Workflow, input: Value) -> Result<u8, Failure> {
+pub async fn run(
+    config: Config,
+    source: &str,
+    workflow: Workflow,
+    input: Value,
+    output: Output,
+) -> Result<u8, Failure> {
     instance::log("error");
     let signals = Signals::new()?;
     let store = instance::open(&config.data)?;
@@ -101,7 +108,7 @@ pub async fn run(config: Config, source: &str, workflow: Workflow, input: Value)
         print::talk(&format!("stopped; the next `loopfour serve` on this data directory goes on with {run}"));
         return Ok(if interrupted { INTERRUPTED } else { FAILED });
     }
-    ended.tell()
+    ended.tell(output)
 }
 
 /// The text as an active workflow: the one that holds it already, or a new one. A workflow with another text is never
@@ -130,14 +137,8 @@ async fn ending(store: &Store, run: RunId, definition: Arc<Workflow>) -> Result<
     let unreadable = |cause: String| Failure::failed(format!("the record of {run} cannot be read: {cause}"));
     let entries = store.load(run).await.map_err(|cause| unreadable(cause.to_string()))?;
     let state = Run::fold(definition, &entries).map_err(|cause| unreadable(cause.to_string()))?;
-    Ok(Ending {
-        run: run.to_string(),
-        status: state.status.name().to_owned(),
-        took: state.completed_at.map(|completed| completed.0 - state.created_at.0),
-        output: state.output.clone(),
-        error: plain(&state.error),
-        reason: state.waiting.as_ref().map(|waiting| name(waiting.reason)),
-    })
+    let record = serde_json::value::to_raw_value(&RunView::of(&state));
+    Ending::of_answer(record.map_err(|cause| unreadable(cause.to_string()))?)
 }
 
 fn happening(entry: &Entry) -> Option<Happening> {

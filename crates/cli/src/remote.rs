@@ -2,10 +2,11 @@
 
 use loopfour_lang::{Value as Input, Workflow};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::answer;
 use crate::client::{Client, LiveEvent};
-use crate::ending::Ending;
+use crate::ending::{Ending, Output};
 use crate::failure::Failure;
 use crate::print::{self, Reader};
 use crate::progress::{Happening, Progress, What};
@@ -14,15 +15,21 @@ use crate::progress::{Happening, Progress, What};
 ///
 /// # Errors
 /// The server cannot be reached or refuses.
-pub async fn run(client: &Client, source: &str, input: &Input, workflow: &Workflow) -> Result<u8, Failure> {
+pub async fn run(
+    client: &Client,
+    source: &str,
+    input: &Input,
+    workflow: &Workflow,
+    output: Output,
+) -> Result<u8, Failure> {
     let id = begin(client, source, input).await.map_err(Failure::not_begun)?;
     print::talk(&print::one_line(&workflow.name));
     let mut progress = Progress::new(workflow.steps.iter().map(|step| step.id.as_str()));
-    let talk = |line: &str| {
-        print::talk(line);
+    let tell = |event: &LiveEvent| {
+        line(event, &mut progress).iter().for_each(|line| print::talk(line));
         Ok(Reader::There)
     };
-    follow(client, &id, &mut progress, talk).await?.tell()
+    follow(client, &id, tell).await?.tell(output)
 }
 
 async fn begin(client: &Client, source: &str, input: &Input) -> Result<String, Failure> {
@@ -36,30 +43,27 @@ async fn begin(client: &Client, source: &str, input: &Input) -> Result<String, F
     Ok(started.run_id)
 }
 
-/// Tells each step of a run as it happens, until the run has ended or waits.
+/// Hands on each event of a run as it happens, until the run has ended or waits, or nobody listens any more.
 ///
 /// # Errors
 /// The server cannot be reached any more.
 pub async fn follow(
     client: &Client,
     run: &str,
-    progress: &mut Progress,
-    tell: impl Fn(&str) -> Result<Reader, Failure>,
+    mut tell: impl FnMut(&LiveEvent) -> Result<Reader, Failure>,
 ) -> Result<Ending, Failure> {
     let path = format!("/api/v1/runs/{run}");
     let mut events = client.live(&format!("{path}/events")).await?;
     loop {
         let event = events.next().await?;
-        let happening = event.as_ref().and_then(happening);
-        let line = happening.as_ref().and_then(|happening| progress.tell(happening));
-        let reader = line.map_or(Ok(Reader::There), |line| tell(&line))?;
+        let reader = event.as_ref().map_or(Ok(Reader::There), &mut tell)?;
         let waits =
             event.as_ref().is_some_and(|event| matches!(event.kind.as_str(), "call.held" | "run.parked"));
         if event.is_some() && !waits && reader == Reader::There {
             continue;
         }
         // What the record says counts: a wait that was told may be long over.
-        let ending = Ending::from(client.get::<answer::Run>(&path).await?);
+        let ending = Ending::of_answer(client.get::<Box<RawValue>>(&path).await?)?;
         match (ending.status.as_str(), event) {
             ("pending" | "running", Some(_)) if reader == Reader::There => {}
             ("pending" | "running", None) if reader == Reader::There => {
@@ -69,6 +73,15 @@ pub async fn follow(
             _ => return Ok(ending),
         }
     }
+}
+
+/// Prints each event as people read it, where there is something to say.
+pub fn print(progress: &mut Progress) -> impl FnMut(&LiveEvent) -> Result<Reader, Failure> {
+    |event| line(event, progress).map_or(Ok(Reader::There), |line| print::out(&line))
+}
+
+fn line(event: &LiveEvent, progress: &mut Progress) -> Option<String> {
+    progress.tell(&happening(event)?)
 }
 
 fn happening(event: &LiveEvent) -> Option<Happening> {

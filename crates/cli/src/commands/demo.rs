@@ -226,7 +226,7 @@ impl Stage {
         let example: Value = serde_json::from_str(EXAMPLE).unwrap_or_default();
         let steps = example["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut progress = Progress::new(steps.iter().filter_map(|step| step["id"].as_str()));
-        let ending = remote::follow(&self.client, id, &mut progress, print::out).await?;
+        let ending = remote::follow(&self.client, id, remote::print(&mut progress)).await?;
         say("")?;
         curl(&format!("$api/runs/{id}"), &[KEY_HEADER])?;
         say(&format!("  {}", ending.line()))?;

@@ -8,6 +8,7 @@ use loopfour_lang::step::StepKind;
 use crate::client::ServerFlags;
 use crate::commands::check;
 use crate::config::{Config, Flags};
+use crate::ending::Output;
 use crate::failure::Failure;
 use crate::{local, remote};
 
@@ -52,6 +53,9 @@ pub struct Run {
     /// The settings file [default: loopfour.toml, if there is one].
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     config: Option<PathBuf>,
+    /// Print the run as the API answers it, however it ended, not its output alone.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerFlags,
 }
@@ -65,11 +69,12 @@ impl Run {
         let source = check::read(&self.file)?;
         let workflow = check::told(&self.file, &source)?;
         let input = self.given()?;
+        let output = if self.json { Output::Record } else { Output::Value };
         // Whoever names a data directory or the sandbox means this process, whatever the environment says.
         let here = self.sandbox || self.data.is_some() || self.config.is_some();
         if !here && self.server.named()?.is_some() {
             let client = self.server.client()?;
-            return remote::run(&client, &source, &input, &workflow).await;
+            return remote::run(&client, &source, &input, &workflow, output).await;
         }
         let flags = Flags { config: self.config, data: self.data, sandbox: self.sandbox, ..Flags::default() };
         let config = Config::load(flags)?;
@@ -78,7 +83,7 @@ impl Run {
             return Err(Failure::refused("there is no Stripe to call")
                 .hint("`--sandbox` calls the built-in offline one, a key in STRIPE_API_KEY the real one"));
         }
-        local::run(config, &source, workflow, input).await
+        local::run(config, &source, workflow, input, output).await
     }
 
     fn given(&self) -> Result<Value, Failure> {

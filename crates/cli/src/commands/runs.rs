@@ -1,17 +1,20 @@
 //! `loopfour runs`: look at the runs of a server.
 
 use clap::Subcommand;
-use loopfour_engine::{RunId, RunStatus, WorkflowId};
+use loopfour_engine::{RunId, RunStatus};
 use loopfour_lang::Value;
 use serde_json::value::RawValue;
 
 use crate::answer;
 use crate::client::{Client, ServerFlags};
+use crate::commands::workflows;
 use crate::ending::untold;
 use crate::failure::{DONE, Failure};
-use crate::print::{self, Reader, one_line, style};
+use crate::listing::{self, Part};
+use crate::print::{self, one_line, style};
 use crate::progress::{self, Mark, Progress, describe_error, describe_output};
 use crate::remote;
+use crate::table::Cell;
 
 /// Look at the runs of a server.
 #[derive(clap::Args)]
@@ -27,28 +30,27 @@ enum Command {
     List(List),
     Show(Show),
     Tail(Tail),
+    Logs(Logs),
 }
 
 /// List runs, the newest first.
+///
+/// The columns are id, status, time of the start, how long it took, and the title, if the workflow gives its runs one.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   loopfour runs list --status failed
-  loopfour runs list --limit 100 --json | jq -r .id")]
+  loopfour runs list --workflow 'Create and Send Invoice' --limit 100
+  loopfour runs list --all --json | jq -r .id")]
 struct List {
-    /// Only runs with this status: pending, running, waiting, completed, failed, cancelled or timeout.
-    #[arg(long)]
-    #[arg(long, value_parser = status)]
-    status: Option<RunStatus>,
-    /// Only runs of this workflow (wf_…).
-    #[arg(long, value_name = "ID")]
-    workflow: Option<WorkflowId>,
-    /// At most so many, 1 to 100.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
-    limit: u32,
-    /// Print each run as one JSON object a line.
-    #[arg(long)]
-    json: bool,
+    /// Only runs with this status.
+    #[arg(long, value_parser = RunStatus::ALL.map(RunStatus::name))]
+    status: Option<String>,
+    /// Only runs of this workflow: its id (wf_...) or name.
+    #[arg(long, value_name = "WORKFLOW")]
+    workflow: Option<String>,
+    #[command(flatten)]
+    part: Part,
 }
 
 /// Show a run: how it stands, what it was given, each step, what it gave.
@@ -58,7 +60,7 @@ Examples:
   loopfour runs show run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
   loopfour runs show run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968 --json | jq .output")]
 struct Show {
-    /// The run's id (run_…).
+    /// The run's id (run_...).
     #[arg(value_name = "ID")]
     id: RunId,
     /// Print the run as the API answers it.
@@ -71,12 +73,32 @@ struct Show {
 #[command(after_help = "\
 Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting for a person.
 
-Example:
-  loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968")]
+Examples:
+  loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
+  loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968 --json | jq -r .type")]
 struct Tail {
-    /// The run's id (run_…).
+    /// The run's id (run_...).
     #[arg(value_name = "ID")]
     id: RunId,
+    /// Print each event as one JSON object a line, as the API streams it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show what a run did, line by line, from its beginning.
+///
+/// The columns are the time, how much the line matters, and what happened. Values are not shown here, see `runs show`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour runs logs run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
+  loopfour runs logs run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968 --all --json | jq -r .message")]
+struct Logs {
+    /// The run's id (run_...).
+    #[arg(value_name = "ID")]
+    id: RunId,
+    #[command(flatten)]
+    part: Part,
 }
 
 impl Runs {
@@ -87,32 +109,25 @@ impl Runs {
             Command::List(list) => list.carry_out(&client).await,
             Command::Show(show) => show.carry_out(&client).await,
             Command::Tail(tail) => tail.carry_out(&client).await,
+            Command::Logs(logs) => logs.carry_out(&client).await,
         }
     }
 }
 
 impl List {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let mut path = format!("/api/v1/runs?limit={}", self.limit);
-        if let Some(status) = self.status {
-            path.push_str(&format!("&status={}", status.name()));
-        }
+        let mut query: Vec<(&str, String)> =
+            self.status.map(|status| ("status", status)).into_iter().collect();
         if let Some(workflow) = self.workflow {
-            path.push_str(&format!("&workflowId={workflow}"));
+            query.push(("workflowId", workflows::id_of(client, &workflow).await?.to_string()));
         }
-        let lines: Vec<String> = if self.json {
-            let runs: Vec<Box<RawValue>> = client.get(&path).await?;
-            runs.iter().map(|run| run.get().to_owned()).collect()
-        } else {
-            let runs: Vec<answer::Run> = client.get(&path).await?;
-            runs.iter().map(summary).collect()
+        let list = listing::List {
+            path: "/api/v1/runs",
+            query,
+            head: &["ID", "STATUS", "STARTED", "TOOK", "TITLE"],
+            row,
         };
-        for line in lines {
-            if print::out(&line)? == Reader::Gone {
-                break;
-            }
-        }
-        Ok(DONE)
+        self.part.print(client, list).await
     }
 }
 
@@ -129,19 +144,50 @@ impl Show {
     }
 }
 
-fn status(name: &str) -> Result<RunStatus, String> {
-    let known = RunStatus::ALL.into_iter().find(|status| status.name() == name);
-    known.ok_or_else(|| format!("use one of {}", RunStatus::ALL.map(RunStatus::name).join(", ")))
-}
-
 impl Tail {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        if self.json {
+            return self.pass_on(client).await;
+        }
         let run: answer::Run = client.get(&format!("/api/v1/runs/{}", self.id)).await?;
         let mut progress = Progress::new(run.steps.iter().map(|step| step.step_id.as_str()));
-        let ending = remote::follow(client, &self.id.to_string(), &mut progress, print::out).await?;
+        let ending = remote::follow(client, &self.id.to_string(), remote::print(&mut progress)).await?;
         print::out(&ending.line())?;
         Ok(ending.exit())
     }
+
+    async fn pass_on(self, client: &Client) -> Result<u8, Failure> {
+        let ending = remote::follow(client, &self.id.to_string(), |event| print::out(&event.data)).await?;
+        Ok(ending.exit())
+    }
+}
+
+impl Logs {
+    async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        let path = format!("/api/v1/runs/{}/logs", self.id);
+        let list =
+            listing::List { path: &path, query: Vec::new(), head: &["AT", "LEVEL", "MESSAGE"], row: log_row };
+        self.part.print(client, list).await
+    }
+}
+
+fn row(run: &answer::Run) -> Vec<Cell> {
+    vec![
+        Cell::of(&run.id),
+        Cell::of(&run.status).styled(colour(&run.status)),
+        Cell::of(&run.created_at),
+        Cell::of(&run.duration_ms.map(progress::duration).unwrap_or_default()),
+        Cell::of(run.title.as_deref().unwrap_or_default()),
+    ]
+}
+
+fn log_row(line: &answer::LogLine) -> Vec<Cell> {
+    let style = match line.level.as_str() {
+        "error" => style::RED,
+        "warn" => style::YELLOW,
+        _ => "",
+    };
+    vec![Cell::of(&line.at), Cell::of(&line.level).styled(style), Cell::of(&line.message)]
 }
 
 /// A run in one line.
@@ -166,12 +212,13 @@ fn colour(status: &str) -> &'static str {
 /// A run as people read it.
 fn describe(run: &answer::Run) -> String {
     let (workflow, trigger) = (one_line(&run.workflow_id), one_line(&run.trigger_type));
-    let mut lines = vec![
-        summary(run),
+    let mut lines = vec![summary(run)];
+    lines.extend(run.title.as_deref().map(|title| one_line(title).into_owned()));
+    lines.extend([
         format!("workflow {workflow}, version {}, started by {trigger}", run.workflow_version),
         format!("input {}", print::json(&run.input)),
         "steps".to_owned(),
-    ];
+    ]);
     let progress = Progress::new(run.steps.iter().map(|step| step.step_id.as_str()));
     for step in &run.steps {
         let note = describe_output(&step.output);

@@ -119,3 +119,58 @@ fn without_a_key_nothing_is_asked() {
         "error: LOOPFOUR_API_KEY is not set (hint: the first `loopfour serve` printed a key)\n"
     );
 }
+
+#[test]
+fn a_run_is_told_line_by_line_and_passed_on_event_by_event() {
+    let scene = scene();
+    let logs = scene.ask(&["runs", "logs", &scene.run]);
+    assert_eq!((logs.code, logs.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = logs.stdout.lines().collect();
+    assert!(lines[0].contains("  info  the run of version 1 was started by api"), "{}", logs.stdout);
+    assert!(lines.last().unwrap().ends_with("the run completed"), "{}", logs.stdout);
+    let logs = scene.ask(&["runs", "logs", &scene.run, "--limit", "1", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&logs.stdout).unwrap()["type"], "run.started");
+    assert!(logs.stderr.contains("more follow"), "{}", logs.stderr);
+
+    let tail = scene.ask(&["runs", "tail", &scene.run, "--json"]);
+    assert_eq!((tail.code, tail.stderr.as_str()), (Some(0), ""));
+    let events: Vec<Value> = tail.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), lines.len());
+    assert_eq!((&events[0]["type"], &events[0]["seq"]), (&json!("run.started"), &json!(1)));
+    assert_eq!(events.last().unwrap()["type"], "run.completed");
+}
+
+#[test]
+fn runs_of_a_workflow_are_found_by_its_name() {
+    let scene = scene();
+    let list = scene.ask(&["runs", "list", "--workflow", "Create and Send Invoice"]);
+    assert!(list.code == Some(0) && list.stdout.starts_with(&scene.run), "{list:?}");
+    let list = scene.ask(&["runs", "list", "--workflow", "wf_00000000-0000-7000-8000-000000000000"]);
+    assert_eq!((list.code, list.stdout.as_str()), (Some(0), ""), "{list:?}");
+    let list = scene.ask(&["runs", "list", "--workflow", "Another"]);
+    assert!(list.code == Some(1) && list.stderr.contains("there is no workflow `Another`"), "{list:?}");
+    let list = scene.ask(&["runs", "list", "--status", "done"]);
+    assert!(list.code == Some(2) && list.stderr.contains("completed"), "{list:?}");
+}
+
+#[test]
+fn keys_are_listed_without_themselves_and_revoked() {
+    let scene = scene();
+    let made = scene.ask(&["keys", "create", "shop", "--scopes", "runs:read", "--json"]);
+    let made: Value = serde_json::from_str(&made.stdout).unwrap();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let list = scene.ask(&["keys", "list"]);
+    assert_eq!((list.code, list.stdout.lines().count()), (Some(0), 2), "{list:?}");
+    assert!(list.stdout.starts_with(id) && list.stdout.contains("  shop  "), "{}", list.stdout);
+    assert!(!list.stdout.contains(key) && !list.stdout.contains(KEY), "{}", list.stdout);
+    let revoked = scene.ask(&["keys", "revoke", id]);
+    assert_eq!((revoked.code, revoked.stdout), (Some(0), format!("revoked {id}  shop\n")));
+    let list = scene.ask(&["keys", "list", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&list.stdout).unwrap()["name"], "first");
+    let again = scene.ask(&["keys", "revoke", id]);
+    assert!(again.code == Some(1) && again.stderr.contains("(NOT_FOUND)"), "{again:?}");
+    let mut command = scene.place.command(&["runs", "list"]);
+    command.env("LOOPFOUR_API_KEY", key).env("LOOPFOUR_SERVER", format!("http://{}", scene.server.address));
+    let refused = ended(command);
+    assert!(refused.code == Some(1) && refused.stderr.contains("(UNAUTHORIZED)"), "{refused:?}");
+}

@@ -214,3 +214,22 @@ fn outputs_keep_every_digit() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn the_whole_record_of_a_run_is_the_one_that_the_api_answers() {
+    let (place, elsewhere) = (example(), Place::new());
+    let server = Server::serve(&elsewhere, &["--sandbox"]);
+    let address = format!("http://{}", server.address);
+    let mut keys = Vec::new();
+    for arguments in [&["--sandbox"][..], &["--server", &address]] {
+        let run = ["run", "example.json", "--json", "--input", INPUT];
+        let mut command = place.command(&[&run[..], arguments].concat());
+        command.env("LOOPFOUR_API_KEY", KEY);
+        let ended = ended(command);
+        assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 1), "{}", ended.stderr);
+        let run: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((&run["status"], run["steps"].as_array().unwrap().len()), (&json!("completed"), 7));
+        keys.push(run.as_object().unwrap().keys().cloned().collect::<Vec<_>>());
+    }
+    assert_eq!(keys[0], keys[1]);
+}

@@ -67,7 +67,7 @@ impl Workflows {
 ///
 /// # Errors
 /// No workflow, or more than one, has that name; the server cannot be reached or answers an error.
-async fn id_of(client: &Client, named: &str) -> Result<WorkflowId, Failure> {
+pub async fn id_of(client: &Client, named: &str) -> Result<WorkflowId, Failure> {
     if let Ok(id) = named.parse() {
         return Ok(id);
     }
