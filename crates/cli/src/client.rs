@@ -4,6 +4,7 @@
 
 mod sse;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -53,16 +54,18 @@ impl ServerFlags {
         })?;
         let address = match self.named()? {
             Some(address) => address,
-            None => {
-                let mut listen = Config::load(Flags::default())?.listen;
-                if listen.ip().is_unspecified() {
-                    listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-                }
-                format!("http://{listen}")
-            }
+            None => local_address(Config::load(Flags::default())?.listen),
         };
         Client::new(&address, key.into())
     }
+}
+
+/// The address of a server on this machine that listens there.
+pub fn local_address(mut listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{listen}")
 }
 
 /// A good answer.

@@ -7,10 +7,10 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
-use loopfour_server::rate::{BadLimits, RateLimits};
+use loopfour_server::rate::{BadLimits, Limit, RateLimits};
 use loopfour_store::{BadSecret, Secret};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
@@ -22,18 +22,38 @@ const DEFAULT_DATA: &str = "loopfour-data";
 const NO_LIMITS: &str = "this version has no limits yet, only `off` can be said";
 
 /// What the command line says.
-#[derive(Debug, Default)]
+#[derive(clap::Args, Debug, Default)]
 pub struct Flags {
-    /// `--config`
-    pub config: Option<PathBuf>,
-    /// `--listen`
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// `--data`
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// `--public-url`
+    /// The address under which others reach this server.
+    #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// `--sandbox`
+    /// Send actions to the built-in offline Stripe, never to Stripe.
+    #[arg(long)]
     pub sandbox: bool,
+    /// With the sandbox: a JSON file {"objects": [...]} of objects with ids of their own, loaded at the start. Those that
+    /// are there already stay as they are.
+    #[arg(long, value_name = "FILE")]
+    pub fixtures: Option<PathBuf>,
+    /// The settings file [default: loopfour.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// A setting in force, for people. Secrets are masked.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name in the file; the variable's, where it has none there.
+    pub key: &'static str,
+    /// Its value; none where it is not set.
+    pub value: Option<String>,
+    /// The flag, the variable or the file that says so, or `default`.
+    pub source: String,
 }
 
 /// The settings in force.
@@ -45,6 +65,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Whether actions go to the built-in sandbox.
     pub sandbox: bool,
+    /// Objects that the sandbox begins with.
+    pub fixtures: Option<PathBuf>,
     /// Stripe's address, where it is not the usual one.
     pub stripe_api_base: Option<String>,
     /// The Stripe key of the company `default`.
@@ -74,12 +96,25 @@ struct StripeTable {
     pace: Option<toml::Value>,
 }
 
-/// Where a value was written, for messages.
-struct Origin(String);
+/// Where a value was written.
+enum Origin {
+    Default,
+    /// A flag or a variable, by its name.
+    Named(&'static str),
+    File {
+        name: String,
+        key: &'static str,
+    },
+}
 
+/// For messages.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::Named(name) => f.write_str(name),
+            Origin::File { name, key } => write!(f, "{name}: {key}"),
+        }
     }
 }
 
@@ -90,6 +125,7 @@ impl Config {
             listen,
             data,
             sandbox: false,
+            fixtures: None,
             stripe_api_base: None,
             stripe_api_key: None,
             api_key: None,
@@ -103,8 +139,16 @@ impl Config {
     /// # Errors
     /// The file cannot be read, has an unknown key, or a value cannot be used.
     pub fn load(flags: Flags) -> Result<Config, Failure> {
+        Ok(Config::explain(flags)?.0)
+    }
+
+    /// The same, and where each setting comes from.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn explain(flags: Flags) -> Result<(Config, Vec<Setting>), Failure> {
         let (name, file) = read_file(flags.config.as_deref())?;
-        Layers { flags, environment, file, name }.settle()
+        Layers { flags, environment, file, name, settings: Vec::new() }.settle()
     }
 }
 
@@ -112,8 +156,8 @@ impl Config {
 ///
 /// # Errors
 /// It is none.
-pub fn address(origin: &str, text: &str) -> Result<SocketAddr, Failure> {
-    parse((text.to_owned(), Origin(origin.to_owned())), socket_address)
+pub fn address(origin: &'static str, text: &str) -> Result<SocketAddr, Failure> {
+    parse((text.to_owned(), Origin::Named(origin)), socket_address)
 }
 
 /// An environment variable; an empty one counts as absent.
@@ -155,87 +199,147 @@ struct Layers<E> {
     file: File,
     /// The file's name.
     name: String,
+    /// What was settled so far.
+    settings: Vec<Setting>,
 }
 
+/// One setting in all places.
+#[derive(Default)]
+struct Places {
+    key: &'static str,
+    flag: Option<(&'static str, String)>,
+    variable: &'static str,
+    file: Option<String>,
+    default: Option<&'static str>,
+}
+
+type Written = (String, Origin);
+
 impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
-    fn settle(mut self) -> Result<Config, Failure> {
-        let stripe = self.file.stripe.take().unwrap_or_default();
-        self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
-
-        let text = |path: PathBuf| path.into_os_string().into_string().map_err(|_| ());
-        let data = self.flags.data.take().map(text).transpose();
-        let data = data.map_err(|()| Failure::refused("--data: is not UTF-8"))?;
-        let file_data = self.file.data.take().and_then(|path| text(path).ok());
-
-        let (listen, file_listen) = (self.flags.listen.take(), self.file.listen.take());
-        let listen = self.pick(("--listen", listen), "LOOPFOUR_LISTEN", ("listen", file_listen))?;
-        let data = self.pick(("--data", data), "LOOPFOUR_DATA", ("data", file_data))?;
-        let (url, file_url) = (self.flags.public_url.take(), self.file.public_url.take());
-        let public_url = self.pick(("--public-url", url), "LOOPFOUR_PUBLIC_URL", ("public_url", file_url))?;
-        let base = ("stripe.api_base", stripe.api_base);
-        let api_base = self.pick(("", None), "LOOPFOUR_STRIPE_API_BASE", base)?;
-
-        // Nothing in this version hands the public address out; a wrong one is told all the same.
-        public_url.map(|value| parse(value, web_address)).transpose()?;
-
-        Ok(Config {
-            listen: parse(
-                listen.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin("listen".to_owned()))),
-                socket_address,
-            )?,
-            data: parse(data.unwrap_or((DEFAULT_DATA.to_owned(), Origin("data".to_owned()))), directory)?,
-            sandbox: self.sandbox()?,
-            stripe_api_base: api_base.map(|value| parse(value, web_address)).transpose()?,
-            stripe_api_key: (self.environment)("STRIPE_API_KEY")?.map(SecretString::from),
+    fn settle(mut self) -> Result<(Config, Vec<Setting>), Failure> {
+        let Flags { listen, data, public_url, sandbox, fixtures, config: _ } =
+            std::mem::take(&mut self.flags);
+        let file = std::mem::take(&mut self.file);
+        let stripe = file.stripe.unwrap_or_default();
+        let config = Config {
+            listen: self.listen(listen, file.listen)?,
+            data: self.data(data, file.data)?,
+            sandbox: {
+                self.public_url(public_url, file.public_url)?;
+                self.sandbox(sandbox, file.sandbox)?
+            },
+            fixtures,
+            stripe_api_base: self.api_base(stripe.api_base)?,
+            stripe_api_key: self.secret("STRIPE_API_KEY")?.map(SecretString::from),
             api_key: self.api_key()?,
-            rate_limits: self.rate_limits()?,
-        })
+            rate_limits: self.rate_limits(file.rate_limits)?,
+        };
+        self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
+        if config.fixtures.is_some() && !config.sandbox {
+            return Err(Failure::refused("--fixtures: there is no sandbox to load them into")
+                .hint("`--sandbox` sends actions to the built-in offline Stripe"));
+        }
+        Ok((config, self.settings))
+    }
+
+    fn listen(&mut self, flag: Option<String>, file: Option<String>) -> Result<SocketAddr, Failure> {
+        let (flag, default) = (flag.map(|value| ("--listen", value)), Some(DEFAULT_LISTEN));
+        let places = Places { key: "listen", flag, variable: "LOOPFOUR_LISTEN", file, default };
+        let written = self.pick(places)?.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin::Default));
+        parse(written, socket_address)
+    }
+
+    fn data(&mut self, flag: Option<PathBuf>, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        let text = |path: PathBuf| path.into_os_string().into_string().map_err(|_| ());
+        let flag = flag.map(text).transpose().map_err(|()| Failure::refused("--data: is not UTF-8"))?;
+        let (flag, file) = (flag.map(|value| ("--data", value)), file.and_then(|path| text(path).ok()));
+        let places =
+            Places { key: "data", flag, variable: "LOOPFOUR_DATA", file, default: Some(DEFAULT_DATA) };
+        parse(self.pick(places)?.unwrap_or((DEFAULT_DATA.to_owned(), Origin::Default)), directory)
+    }
+
+    /// Nothing in this version hands the public address out; a wrong one is told all the same.
+    fn public_url(&mut self, flag: Option<String>, file: Option<String>) -> Result<(), Failure> {
+        let flag = flag.map(|value| ("--public-url", value));
+        let places = Places { key: "public_url", flag, variable: "LOOPFOUR_PUBLIC_URL", file, default: None };
+        self.pick(places)?.map(|written| parse(written, web_address)).transpose().map(|_| ())
+    }
+
+    fn sandbox(&mut self, flag: bool, file: Option<bool>) -> Result<bool, Failure> {
+        let flag = flag.then(|| ("--sandbox", "on".to_owned()));
+        let file = file.map(|on| if on { "on" } else { "off" }.to_owned());
+        let default = Some("off");
+        let places = Places { key: "sandbox", flag, variable: "LOOPFOUR_SANDBOX", file, default };
+        self.pick(places)?.map_or(Ok(false), |written| parse(written, switch))
+    }
+
+    fn api_base(&mut self, file: Option<String>) -> Result<Option<String>, Failure> {
+        let (variable, default) = ("LOOPFOUR_STRIPE_API_BASE", Some(loopfour_connect::stripe::API_BASE));
+        let places = Places { key: "stripe.api_base", flag: None, variable, file, default };
+        self.pick(places)?.map(|written| parse(written, web_address)).transpose()
     }
 
     /// The first that is written of flag, environment and file, and where that is.
-    fn pick(
-        &self,
-        flag: (&str, Option<String>),
-        variable: &str,
-        key: (&str, Option<String>),
-    ) -> Result<Option<(String, Origin)>, Failure> {
-        if let (name, Some(value)) = flag {
-            return Ok(Some((value, Origin(name.to_owned()))));
+    fn pick(&mut self, places: Places) -> Result<Option<Written>, Failure> {
+        let Places { key, flag, variable, file, default } = places;
+        let written = match (flag, (self.environment)(variable)?) {
+            (Some((name, value)), _) => Some((value, Origin::Named(name))),
+            (None, Some(value)) => Some((value, Origin::Named(variable))),
+            (None, None) => file.map(|value| (value, Origin::File { name: self.name.clone(), key })),
+        };
+        let (value, source) = match &written {
+            Some((value, origin)) => (Some(value.clone()), self.source(origin)),
+            None => (default.map(str::to_owned), "default".to_owned()),
+        };
+        self.settings.push(Setting { key, value, source });
+        Ok(written)
+    }
+
+    fn source(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::File { name, .. } => name.clone(),
+            named @ (Origin::Default | Origin::Named(_)) => named.to_string(),
         }
-        if let Some(value) = (self.environment)(variable)? {
-            return Ok(Some((value, Origin(variable.to_owned()))));
-        }
-        let (name, value) = key;
-        Ok(value.map(|value| (value, Origin(format!("{}: {name}", self.name)))))
+    }
+
+    /// A secret, which only the environment may hold.
+    fn secret(&mut self, variable: &'static str) -> Result<Option<String>, Failure> {
+        let secret = (self.environment)(variable)?;
+        let source = if secret.is_some() { variable } else { "default" };
+        let value = secret.as_deref().map(masked);
+        self.settings.push(Setting { key: variable, value, source: source.to_owned() });
+        Ok(secret)
     }
 
     /// The message never repeats what was given: it may be a secret that was put in the wrong place.
-    fn api_key(&self) -> Result<Option<Secret>, Failure> {
-        let key = (self.environment)("LOOPFOUR_API_KEY")?.map(|text| text.parse());
+    fn api_key(&mut self) -> Result<Option<Secret>, Failure> {
+        let key = self.secret("LOOPFOUR_API_KEY")?.map(|text| text.parse());
         key.transpose().map_err(|wrong: BadSecret| Failure::refused(format!("LOOPFOUR_API_KEY: {wrong}")))
     }
 
-    fn rate_limits(&self) -> Result<RateLimits, Failure> {
-        match (self.environment)("LOOPFOUR_RATE_LIMITS")? {
-            Some(text) => text
-                .parse()
-                .map_err(|wrong: BadLimits| Failure::refused(format!("LOOPFOUR_RATE_LIMITS: {wrong}"))),
-            None => Ok(self.file.rate_limits.unwrap_or_default()),
-        }
-    }
-
-    fn sandbox(&self) -> Result<bool, Failure> {
-        if self.flags.sandbox {
-            return Ok(true);
-        }
-        match (self.environment)("LOOPFOUR_SANDBOX")? {
-            Some(value) => parse((value, Origin("LOOPFOUR_SANDBOX".to_owned())), switch),
-            None => Ok(self.file.sandbox.unwrap_or(false)),
-        }
+    fn rate_limits(&mut self, file: Option<RateLimits>) -> Result<RateLimits, Failure> {
+        let variable = "LOOPFOUR_RATE_LIMITS";
+        let (limits, source) = match ((self.environment)(variable)?, file) {
+            (Some(text), _) => {
+                let limits = text.parse();
+                let wrong = |wrong: BadLimits| Failure::refused(format!("{variable}: {wrong}"));
+                (limits.map_err(wrong)?, variable.to_owned())
+            }
+            (None, Some(limits)) => (limits, self.name.clone()),
+            (None, None) => (RateLimits::default(), "default".to_owned()),
+        };
+        let value = Some(limits_text(limits));
+        self.settings.push(Setting { key: "rate_limits", value, source });
+        Ok(limits)
     }
 
     /// For settings of limits, which this version does not have: they may be said to be off.
-    fn only_off(&self, variable: &str, key: &str, file: Option<&toml::Value>) -> Result<(), Failure> {
+    fn only_off(
+        &mut self,
+        variable: &'static str,
+        key: &'static str,
+        file: Option<&toml::Value>,
+    ) -> Result<(), Failure> {
         let value = (self.environment)(variable)?;
         if value.as_deref().is_some_and(|value| value != "off") {
             return Err(Failure::refused(format!("{variable}: {NO_LIMITS}")));
@@ -243,14 +347,34 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         if file.is_some_and(|value| value.as_str() != Some("off")) {
             return Err(Failure::refused(format!("{}: {key}: {NO_LIMITS}", self.name)));
         }
+        let source = match (value, file) {
+            (Some(_), _) => variable,
+            (None, Some(_)) => &self.name,
+            (None, None) => "default",
+        };
+        let source = source.to_owned();
+        self.settings.push(Setting { key, value: Some("off".to_owned()), source });
         Ok(())
     }
 }
 
-fn parse<T>(
-    (value, origin): (String, Origin),
-    parser: fn(&str) -> Result<T, &'static str>,
-) -> Result<T, Failure> {
+/// As much of a secret as tells what it is: a key of the test mode, say.
+fn masked(secret: &str) -> String {
+    let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_", "wfk_"];
+    let kind = known.into_iter().find(|kind| secret.starts_with(kind)).unwrap_or_default();
+    format!("{kind}****")
+}
+
+fn limits_text(RateLimits { read, write, execute, webhooks }: RateLimits) -> String {
+    let parts = [("read", read), ("write", write), ("execute", execute), ("webhooks", webhooks)];
+    let parts = parts.map(|(name, limit)| match limit {
+        Limit::Off => format!("{name}=off"),
+        Limit::PerMinute(number) => format!("{name}={number}"),
+    });
+    parts.join(",")
+}
+
+fn parse<T>((value, origin): Written, parser: fn(&str) -> Result<T, &'static str>) -> Result<T, Failure> {
     parser(&value).map_err(|wanted| Failure::refused(format!("{origin}: `{value}` is not {wanted}")))
 }
 
@@ -287,12 +411,21 @@ mod tests {
     use super::*;
 
     fn settle(flags: Flags, variables: &[(&str, &str)], text: &str) -> Result<Config, String> {
+        explain(flags, variables, text).map(|(config, _)| config)
+    }
+
+    fn explain(
+        flags: Flags,
+        variables: &[(&str, &str)],
+        text: &str,
+    ) -> Result<(Config, Vec<Setting>), String> {
         let environment = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
             Ok(found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty()))
         };
         let file = parse_file("loopfour.toml", text).map_err(|failure| failure.to_string())?;
-        let layers = Layers { flags, environment, file, name: "loopfour.toml".to_owned() };
+        let layers =
+            Layers { flags, environment, file, name: "loopfour.toml".to_owned(), settings: Vec::new() };
         layers.settle().map_err(|failure| failure.to_string())
     }
 
@@ -373,6 +506,41 @@ mod tests {
             "[rate_limits]\nreed = 5",
             &format!("loopfour.toml:1: `reed` is none of read, write, execute, webhooks; {said}"),
         );
+    }
+
+    #[test]
+    fn each_setting_is_told_with_its_place_and_no_secret_is() {
+        let flags = Flags { data: Some("x".into()), ..Flags::default() };
+        let variables = [
+            ("LOOPFOUR_LISTEN", "127.0.0.1:1"),
+            ("STRIPE_API_KEY", "rk_live_confidential"),
+            ("LOOPFOUR_RATE_LIMITS", "off"),
+        ];
+        let (_, settings) = explain(flags, &variables, "sandbox = true").unwrap();
+        let lines = settings.iter().map(|setting| {
+            let value = setting.value.as_deref().unwrap_or("-");
+            format!("{} {value} {}", setting.key, setting.source)
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
+        listen 127.0.0.1:1 LOOPFOUR_LISTEN
+        data x --data
+        public_url - default
+        sandbox on loopfour.toml
+        stripe.api_base https://api.stripe.com default
+        STRIPE_API_KEY rk_live_**** STRIPE_API_KEY
+        LOOPFOUR_API_KEY - default
+        rate_limits read=off,write=off,execute=off,webhooks=off LOOPFOUR_RATE_LIMITS
+        stripe.pace off default
+        ");
+        assert_eq!(masked("confidential"), "****");
+    }
+
+    #[test]
+    fn fixtures_need_a_sandbox() {
+        let flags = |sandbox| Flags { sandbox, fixtures: Some("x.json".into()), ..Flags::default() };
+        assert_eq!(settle(flags(true), &[], "").unwrap().fixtures.as_deref(), Some(Path::new("x.json")));
+        let refusal = settle(flags(false), &[], "").unwrap_err();
+        assert!(refusal.starts_with("--fixtures: there is no sandbox"), "{refusal}");
     }
 
     #[test]

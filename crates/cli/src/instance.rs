@@ -51,7 +51,7 @@ impl Instance {
         if !address.ip().is_loopback() {
             warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
         }
-        let sandbox = if config.sandbox { Some(Embedded::start(&config.data).await?) } else { None };
+        let sandbox = if config.sandbox { Some(Embedded::start(config).await?) } else { None };
         let connect = connect(config, sandbox.as_ref())?;
         let key = first_key(&store, config).await?;
 
@@ -113,10 +113,14 @@ impl Embedded {
     /// Starts it, with its objects in `sandbox` under the data directory.
     ///
     /// # Errors
-    /// Its file or a port cannot be used.
-    pub async fn start(data: &Path) -> Result<Embedded, Failure> {
-        let config = loopfour_sandbox::Config { data: Some(data.join("sandbox")), ..Default::default() };
-        let sandbox = Sandbox::open(config).map_err(|cause| Failure::refused(cause.to_string()))?;
+    /// Its file, the fixtures or a port cannot be used.
+    pub async fn start(config: &Config) -> Result<Embedded, Failure> {
+        let settings = loopfour_sandbox::Config {
+            data: Some(config.data.join("sandbox")),
+            fixtures: config.fixtures.clone(),
+            ..Default::default()
+        };
+        let sandbox = Sandbox::open(settings).map_err(|cause| Failure::refused(cause.to_string()))?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = format!("http://{}", bound(&listener)?);
         let (stop, stopped) = oneshot::channel::<()>();

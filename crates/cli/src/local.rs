@@ -70,7 +70,7 @@ pub async fn run(
     instance::log("error");
     let signals = Signals::new()?;
     let store = instance::open(&config.data)?;
-    let sandbox = if config.sandbox { Some(Embedded::start(&config.data).await?) } else { None };
+    let sandbox = if config.sandbox { Some(Embedded::start(&config).await?) } else { None };
     let connect = instance::connect(&config, sandbox.as_ref())?;
     let row =
         stored(&store, &workflow.name, source).await.map_err(|cause| Failure::refused(cause.to_string()))?;

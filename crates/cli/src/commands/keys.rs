@@ -11,8 +11,12 @@ use crate::listing::{self, Part, read};
 use crate::print::{self, one_line};
 use crate::table::Cell;
 
-/// Manage the API keys of a server.
+/// Manage the API keys of a server. The key in LOOPFOUR_API_KEY needs the scope `admin`.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour keys list
+  loopfour keys create shop --scopes workflows:execute,runs:read")]
 pub struct Keys {
     #[command(subcommand)]
     command: Command,

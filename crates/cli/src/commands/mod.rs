@@ -1,7 +1,11 @@
 //! The commands, one file each.
 
+mod actions;
 mod check;
+mod completions;
+mod config;
 mod demo;
+mod help_markdown;
 mod keys;
 mod run;
 mod runs;
@@ -21,7 +25,11 @@ pub enum Command {
     Workflows(workflows::Workflows),
     Runs(runs::Runs),
     Keys(keys::Keys),
+    Actions(actions::Actions),
+    Config(config::Config),
     Sandbox(sandbox::Sandbox),
+    Completions(completions::Completions),
+    HelpMarkdown(help_markdown::HelpMarkdown),
 }
 
 impl Command {
@@ -35,7 +43,11 @@ impl Command {
             Command::Workflows(workflows) => workflows.carry_out().await,
             Command::Runs(runs) => runs.carry_out().await,
             Command::Keys(keys) => keys.carry_out().await,
+            Command::Actions(actions) => actions.carry_out(),
+            Command::Config(config) => config.carry_out(),
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
+            Command::Completions(completions) => completions.carry_out(),
+            Command::HelpMarkdown(help) => help.carry_out(),
         }
     }
 }

@@ -50,6 +50,9 @@ pub struct Run {
     /// The data directory [env: LOOPFOUR_DATA] [default: loopfour-data].
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
+    /// Objects that the offline Stripe begins with, as `loopfour serve --fixtures` takes them.
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    fixtures: Option<PathBuf>,
     /// The settings file [default: loopfour.toml, if there is one].
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     config: Option<PathBuf>,
@@ -76,7 +79,13 @@ impl Run {
             let client = self.server.client()?;
             return remote::run(&client, &source, &input, &workflow, output).await;
         }
-        let flags = Flags { config: self.config, data: self.data, sandbox: self.sandbox, ..Flags::default() };
+        let flags = Flags {
+            config: self.config,
+            data: self.data,
+            sandbox: self.sandbox,
+            fixtures: self.fixtures,
+            ..Flags::default()
+        };
         let config = Config::load(flags)?;
         let acts = workflow.steps.iter().any(|step| matches!(step.kind, StepKind::Action(_)));
         if acts && !config.sandbox && config.stripe_api_key.is_none() {

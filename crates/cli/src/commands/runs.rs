@@ -18,6 +18,10 @@ use crate::table::Cell;
 
 /// Look at the runs of a server.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour runs list --status waiting
+  loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968")]
 pub struct Runs {
     #[command(subcommand)]
     command: Command,

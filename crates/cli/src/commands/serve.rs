@@ -1,7 +1,5 @@
 //! `loopfour serve`: the server.
 
-use std::path::PathBuf;
-
 use crate::config::{Config, Flags};
 use crate::failure::{DONE, Failure};
 use crate::instance::{self, Instance};
@@ -21,42 +19,34 @@ that cannot be used, or a key in the file that is not known, stops the start.
   listen           LOOPFOUR_LISTEN           127.0.0.1:3000
   data             LOOPFOUR_DATA             loopfour-data
   public_url       LOOPFOUR_PUBLIC_URL       none
-  sandbox          LOOPFOUR_SANDBOX          false
+  sandbox          LOOPFOUR_SANDBOX          off
   stripe.api_base  LOOPFOUR_STRIPE_API_BASE  https://api.stripe.com
   -                STRIPE_API_KEY            none; ignored with the sandbox
   -                LOOPFOUR_API_KEY          the first API key, `wfk_` and 32 letters
                                              or digits; without it the first start
                                              makes one and prints it once
+  rate_limits      LOOPFOUR_RATE_LIMITS      read=1000,write=100,execute=500,
+                                             webhooks=10000 a minute; each, or all,
+                                             may be `off`
+
+`loopfour config show` tells what is in force and where it comes from.
 
 Exit codes: 0 stopped by a signal, 2 not started (one line on stderr says why).
 
 Examples:
   loopfour serve --sandbox
+  loopfour serve --sandbox --fixtures objects.json
   STRIPE_API_KEY=sk_test_... loopfour serve --data /var/lib/loopfour
   loopfour serve --config /etc/loopfour.toml")]
 pub struct Serve {
-    /// Where to listen.
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// The data directory.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The address under which others reach this server.
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// Send actions to the built-in offline Stripe, never to Stripe.
-    #[arg(long)]
-    sandbox: bool,
-    /// The settings file [default: loopfour.toml, if there is one].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 impl Serve {
     /// Serves until it is asked to stop.
     pub async fn carry_out(self) -> Result<u8, Failure> {
-        let Serve { listen, data, public_url, sandbox, config } = self;
-        let config = Config::load(Flags { config, listen, data, public_url, sandbox })?;
+        let config = Config::load(self.flags)?;
         instance::log("info");
         let signals = Signals::new()?;
         let instance = Instance::start(&config).await?;

@@ -7,6 +7,7 @@ mod client;
 mod crash;
 mod demo;
 mod docs;
+mod offline;
 mod process;
 mod provider;
 mod run;

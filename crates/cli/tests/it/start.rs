@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::process::{Ended, KEY, Place, Server, ended};
+use crate::process::{Ended, KEY, Place, Server, call, ended};
 
 /// A start that is refused: exit code 2, nothing on stdout, exactly this line on stderr.
 #[track_caller]
@@ -151,4 +151,27 @@ fn a_sandbox_of_its_own_is_for_this_machine_only() {
     assert_eq!(server.terminate(), (Some(0), String::new()));
     let server = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0", "--data", "kept"]));
     assert_eq!(server.call("GET", "/v1/customers", "").1["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_sandbox_begins_with_the_objects_of_a_file() {
+    let fixtures = r#"{"objects": [{"id": "cus_given", "object": "customer", "email": "ada@example.com"}]}"#;
+    let place = Place::new().with("objects.json", fixtures);
+    let server = Server::serve(&place, &["--sandbox", "--fixtures", "objects.json"]);
+    let (status, customer) = call(server.sandbox(), "GET", "/v1/customers/cus_given", "");
+    assert_eq!((status, &customer["email"]), (200, &"ada@example.com".into()));
+    drop(server);
+    let none = [
+        "--fixtures: there is no sandbox to load them into (hint: `--sandbox` sends actions to the built-in ",
+        "offline Stripe)",
+    ];
+    refused(&place, &["--fixtures", "objects.json"], &[], &none.concat());
+    let place = place.with("broken.json", "{");
+    let ended = place.run(&["serve", "--listen", "127.0.0.1:0", "--sandbox", "--fixtures", "broken.json"]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.lines().count()),
+        (Some(2), "", 1),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains("broken.json"), "{}", ended.stderr);
 }
