@@ -160,6 +160,9 @@ pub enum Event {
     },
     /// A defect of ours stops the run, and no other.
     RunParked {
+        /// The step at which it showed, if it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<StepPath>,
         /// What happened.
         error: Box<StepError>,
     },

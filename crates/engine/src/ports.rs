@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-
 use std::sync::Arc;
 
 use loopfour_lang::catalog::Action;
@@ -24,8 +23,8 @@ pub struct Append {
     pub run: RunId,
     /// How many entries its journal has already; 0 makes a new run from the `RunStarted` that comes first.
     pub expected: u64,
-    /// What is added, `seq` going on from `expected`.
-    pub entries: Vec<Entry>,
+    /// What is added, `seq` going on from `expected`; shared, so that a batch can be tried again.
+    pub entries: Arc<[Entry]>,
     /// How the run stands after the last of them.
     pub summary: Summary,
 }

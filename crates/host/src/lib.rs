@@ -21,6 +21,10 @@ use uuid::Uuid;
 
 pub use recovery::Recovered;
 
+/// Before a batch that the storage did not take is tried again; it doubles from try to try.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -130,9 +134,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             let expected = run.length;
             let mut entries = vec![run.settle(path, outcome, now)];
             entries.extend(run.advance(&self.shared.actions, now));
-            if let Err(cause) = self.append(&run, expected, entries).await {
-                // The call goes out again under its key at the next start, and its answer is the same.
-                error!(step = %path, %cause, "the outcome of a call could not be recorded");
+            if !self.keep(&run, expected, entries).await {
                 return None;
             }
         }
@@ -141,7 +143,35 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     }
 
     async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), JournalError> {
-        self.shared.journal.append(Append { run: run.id, expected, entries, summary: run.summary() }).await
+        let (entries, summary) = (entries.into(), run.summary());
+        self.shared.journal.append(Append { run: run.id, expected, entries, summary }).await
+    }
+
+    /// Appends what came of a call. While the storage fails, the answer stays in memory and is tried again, and the run
+    /// sends nothing more. False if the host stops first: then the call goes out again under its key at the next start.
+    async fn keep(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> bool {
+        let batch = Append { run: run.id, expected, entries: entries.into(), summary: run.summary() };
+        let mut stopping = self.shared.stopping.subscribe();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let cause = match self.shared.journal.append(batch.clone()).await {
+                Ok(()) => return true,
+                Err(cause) => cause,
+            };
+            error!(%cause, "what came of a call could not be recorded");
+            if !matches!(cause, JournalError::Storage(_)) {
+                return false;
+            }
+            let stopped = stopping.wait_for(|stopping| *stopping);
+            if tokio::time::timeout(pause, stopped).await.is_ok() {
+                return false;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            // A storage that failed may have kept the batch all the same.
+            if self.shared.journal.load(run.id).await.is_ok_and(|stored| stored.len() as u64 == run.length) {
+                return true;
+            }
+        }
     }
 
     /// Parks a run whose task panicked, from what is in its journal.

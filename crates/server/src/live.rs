@@ -243,6 +243,9 @@ fn happened(event: &Event) -> (&'static str, Happened<'_>) {
             ("run.completed", Happened { output: output.as_ref(), ..Happened::default() })
         }
         Event::RunFailed { error } => ("run.failed", Happened::failed(error)),
-        Event::RunParked { error } => ("run.parked", Happened::failed(error)),
+        Event::RunParked { path, error } => {
+            let step_id = path.as_ref().map(|path| path.0.as_str());
+            ("run.parked", Happened { step_id, ..Happened::failed(error) })
+        }
     }
 }

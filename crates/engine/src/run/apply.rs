@@ -128,8 +128,11 @@ impl Run {
                 let (step, call) = self.call(path, *epoch)?;
                 call.open |= *open;
                 call.held = true;
-                self.steps[step].status = StepStatus::Waiting;
-                self.steps[step].error = Some((**error).clone());
+                let state = &mut self.steps[step];
+                state.status = StepStatus::Waiting;
+                state.error = Some((**error).clone());
+                // What did not leave the machine counts only as long as nothing did.
+                state.attempt = if *open { state.attempt } else { state.attempt.saturating_sub(1).max(1) };
                 self.wait(*reason, Some(path.clone()), error);
                 Ok(())
             }
@@ -158,8 +161,13 @@ impl Run {
                 self.error = Some((**error).clone());
                 Ok(())
             }
-            Event::RunParked { error } => {
-                self.wait(WaitReason::Parked, None, error);
+            Event::RunParked { path, error } => {
+                let position = path.as_ref().and_then(|path| self.definition.position(&path.0));
+                if let Some(step) = position {
+                    self.steps[step].status = StepStatus::Waiting;
+                    self.steps[step].error = Some((**error).clone());
+                }
+                self.wait(WaitReason::Parked, path.clone(), error);
                 Ok(())
             }
         }

@@ -98,7 +98,7 @@ impl Run {
 
     /// Stops the run, and no other, because of a defect of ours.
     pub fn park(&mut self, error: StepError, now: Timestamp) -> Entry {
-        self.record(Event::RunParked { error: Box::new(error) }, now)
+        self.record(Event::RunParked { path: None, error: Box::new(error) }, now)
     }
 
     fn record(&mut self, event: Event, now: Timestamp) -> Entry {
@@ -209,13 +209,18 @@ impl Run {
             Outcome::Refused { error, .. } => refused(error),
             Outcome::Unknown { error } if writes => held(error, WaitReason::OutcomeUnknown, true),
             Outcome::Unknown { error } => refused(error),
-            Outcome::NotSent { error, .. } if writes && call.open => {
-                held(still_open(error), WaitReason::OutcomeUnknown, true)
+            Outcome::NotSent { error, reason } if writes && call.open => {
+                let reason = match reason {
+                    WaitReason::Connection => reason,
+                    _ => WaitReason::OutcomeUnknown,
+                };
+                held(still_open(error), reason, false)
             }
             Outcome::NotSent { error, reason: WaitReason::Retry } if !writes => refused(error),
             Outcome::NotSent { error, reason } => held(error, reason, false),
             Outcome::Defect { error } => {
-                Event::RunParked { error: Box::new(located(error, &path, state.attempt)) }
+                let error = Box::new(located(error, &path, state.attempt));
+                Event::RunParked { path: Some(path), error }
             }
         }
     }

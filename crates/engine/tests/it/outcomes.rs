@@ -162,6 +162,22 @@ fn nobody_is_told_to_run_an_open_write_anew() {
 }
 
 #[test]
+fn what_never_left_counts_as_no_attempt() {
+    let log =
+        ["runStarted", "callIntended create", "callHeld create", "callResumed create", "callHeld create"];
+    let run = one_write(&[Answer::LostBefore, Answer::NoConnection], 1, &log);
+    assert_eq!(run.steps[0].attempt, 1);
+    assert_eq!(run.waiting.unwrap().reason, WaitReason::Connection);
+    // It is open all the same: what is no answer about the key does not end it.
+    const ANSWERS: &[Answer] =
+        &[Answer::LostBefore, Answer::NoConnection, Answer::Refused("authentication_error", false)];
+    let again = [&log[..], &["callResumed create", "callHeld create"]].concat();
+    let run = one_write(ANSWERS, 2, &again);
+    assert_eq!(run.steps[0].attempt, 2);
+    assert_eq!(run.waiting.unwrap().reason, WaitReason::OutcomeUnknown);
+}
+
+#[test]
 fn a_refusal_settles_an_open_sending() {
     const ANSWERS: &[Answer] = &[Answer::LostBefore, Answer::Refused("card_declined", true)];
     let log = [
@@ -212,8 +228,10 @@ fn what_was_not_sent_waits() {
 
 #[test]
 fn a_defect_parks_the_run_for_good() {
-    let run = one_write(&[Answer::Defect], 2, &["runStarted", "callIntended create", "runParked"]);
-    assert_eq!(run.waiting.unwrap().reason, WaitReason::Parked);
+    let run = one_write(&[Answer::Defect], 2, &["runStarted", "callIntended create", "runParked create"]);
+    assert_eq!(run.steps[0].status, loopfour_engine::StepStatus::Waiting);
+    let waiting = run.waiting.unwrap();
+    assert_eq!((waiting.reason, waiting.step_id.unwrap().0.as_str()), (WaitReason::Parked, "create"));
 }
 
 #[test]

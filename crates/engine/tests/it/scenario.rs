@@ -194,7 +194,7 @@ impl EventHost<'_> {
         }
         self.points.entries += durable.len();
         if !durable.is_empty() {
-            let batch = Append { run: run.id, expected, entries: durable, summary: run.summary() };
+            let batch = Append { run: run.id, expected, entries: durable.into(), summary: run.summary() };
             futures_now(loopfour_engine::ports::Journal::append(self.journal, batch)).unwrap();
             self.points.batches += 1;
             crashed |=

@@ -42,6 +42,12 @@ fn provider(first: &[Answer], second: &[Answer]) -> Provider {
     Provider::new(&[("stripe.createCustomer", first), ("stripe.createInvoice", second)])
 }
 
+/// Lets the host send what it can, then stops it, as the end of the process does.
+async fn stopped(host: &TestHost) {
+    tokio::task::yield_now().await;
+    assert!(host.stop(Duration::from_secs(5)).await);
+}
+
 #[track_caller]
 fn status(journal: &MemoryJournal, run: RunId) -> (RunStatus, Option<WaitReason>) {
     let summary = journal.summary(run).expect("the run is there");
@@ -70,9 +76,23 @@ async fn nothing_is_sent_that_is_not_durable() {
     // The start is stored, the first outcome is not: the second call must wait.
     journal.fail_after(Some(1));
     let run = host.start(start).await.unwrap().run;
-    host.idle().await;
+    stopped(&host).await;
     assert_eq!(provider.sent().len(), 1);
     assert_eq!(status(&journal, run), (RunStatus::Running, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_kept_until_the_storage_takes_it() {
+    let (journal, provider) = (MemoryJournal::default(), provider(&[CUSTOMER], &[INVOICE]));
+    let (host, start) = host(&journal, &provider);
+    journal.fail_after(Some(1));
+    let started = host.start(start).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(provider.sent().len(), 1, "nothing more is sent while the answer is not recorded");
+    journal.fail_after(None);
+    assert_eq!(started.rest.await.unwrap().status, RunStatus::Completed);
+    assert_eq!(status(&journal, started.run), (RunStatus::Completed, None));
+    assert_eq!(provider.sent().len(), 2, "and the first call was not sent again");
 }
 
 #[tokio::test]
@@ -81,7 +101,7 @@ async fn after_a_crash_the_call_goes_out_again_under_its_key() {
     let (crashing, start) = host(&journal, &provider);
     journal.fail_after(Some(1));
     let run = crashing.start(start).await.unwrap().run;
-    crashing.idle().await;
+    stopped(&crashing).await;
     journal.fail_after(None);
     let (next, _) = host(&journal, &provider);
     assert_eq!(next.recover().await.unwrap(), Recovered { resumed: 1, unreadable: 0 });
@@ -128,7 +148,7 @@ async fn an_unreadable_run_stops_no_other() {
     let readable = crashing.start(start.clone()).await.unwrap().run;
     start.workflow = WorkflowId(Uuid::from_u128(9));
     drop(crashing.start(start).await.unwrap());
-    crashing.idle().await;
+    stopped(&crashing).await;
     journal.fail_after(None);
     let (next, _) = host(&journal, &provider);
     assert_eq!(next.recover().await.unwrap(), Recovered { resumed: 1, unreadable: 1 });

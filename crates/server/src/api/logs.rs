@@ -139,9 +139,11 @@ fn told(event: &Event) -> (Level, Option<&StepPath>, String) {
         }
         Event::RunCompleted { .. } => (Level::Info, None, "the run completed".to_owned()),
         Event::RunFailed { error } => (Level::Error, None, format!("the run failed: {}", failure(error))),
-        Event::RunParked { error } => {
-            (Level::Error, None, format!("the run is parked by a defect of the server: {}", failure(error)))
-        }
+        Event::RunParked { path, error } => (
+            Level::Error,
+            path.as_ref(),
+            format!("the run is parked by a defect of the server: {}", failure(error)),
+        ),
     }
 }
 

@@ -365,7 +365,10 @@ impl Stepper {
     }
 
     async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), StartError> {
-        Ok(self.store.append(Append { run: run.id, expected, entries, summary: run.summary() }).await?)
+        Ok(self
+            .store
+            .append(Append { run: run.id, expected, entries: entries.into(), summary: run.summary() })
+            .await?)
     }
 }
 

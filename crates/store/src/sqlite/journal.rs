@@ -77,7 +77,7 @@ impl Prepared {
     fn new(batch: Append) -> Result<Prepared, JournalError> {
         let run = batch.run;
         let conflict = || JournalError::Conflict { run };
-        if !(batch.expected + 1..).zip(&batch.entries).all(|(seq, entry)| entry.seq == seq) {
+        if !(batch.expected + 1..).zip(batch.entries.iter()).all(|(seq, entry)| entry.seq == seq) {
             return Err(conflict());
         }
         let start = match batch.entries.first() {

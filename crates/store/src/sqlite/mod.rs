@@ -33,6 +33,9 @@ pub(crate) const APPLICATION_ID: i32 = 0x4c50_4634;
 /// above it only the parts that are used.
 const QUICK_CHECK_BYTES: u64 = 32 << 20;
 
+/// Bytes of a page; SQLite's own default.
+const PAGE: u64 = 4096;
+
 /// How long a connection waits for another one's lock. Only checkpoints and backups ever hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,13 +53,15 @@ pub(crate) fn open(directory: &Path, now: Timestamp) -> Result<Opened, OpenError
     make_directory(directory)?;
     let lock = take_lock(&directory.join(LOCK))?;
     let path = directory.join(DATABASE);
+    make_file(&path)?;
     let failed = |error: rusqlite::Error| refusal(&path, &error);
-    let mut writer =
-        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+    let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     check_is_ours(&writer, &path)?;
     configure_writer(&writer).map_err(failed)?;
     migrate::migrate(&mut writer, &path, now)?;
     let default_company = companies::ensure_default(&writer, now).map_err(failed)?;
+    // From here on the file tells by itself what it is, also where its log is lost: it is never taken for a new one.
+    writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     Ok(Opened { writer, checkpointer, path, default_company, lock })
@@ -78,6 +83,15 @@ fn make_directory(directory: &Path) -> Result<(), OpenError> {
     builder.create(directory).map_err(|cause| OpenError::Unusable { path: directory.to_owned(), cause })
 }
 
+/// Makes the file where it is missing, for its owner's eyes only; what SQLite puts beside it takes after it.
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|cause| OpenError::Unusable { path: path.to_owned(), cause })
+}
+
 fn take_lock(path: &Path) -> Result<File, OpenError> {
     let unusable = |cause| OpenError::Unusable { path: path.to_owned(), cause };
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
@@ -91,25 +105,30 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
 /// Refuses, before anything is written, what is not an undamaged database of ours. An empty file is a new one.
 fn check_is_ours(db: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| refusal(path, &error);
+    let damaged = |cause: &str| OpenError::Damaged { path: path.to_owned(), cause: cause.to_owned() };
     let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;
     let objects: i64 =
         db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    let length = std::fs::metadata(path).map_or(0, |file| file.len());
     if application == 0 && objects == 0 {
-        return Ok(());
+        // SQLite takes a file without a whole page for an empty one.
+        return match length {
+            1..PAGE => Err(damaged("it ends within its first page")),
+            _ => Ok(()),
+        };
     }
     if application != APPLICATION_ID {
         let cause = format!("its application id is {application:#x}, ours is {APPLICATION_ID:#x}");
         return Err(OpenError::Foreign { path: path.to_owned(), cause });
     }
-    if std::fs::metadata(path).is_ok_and(|file| file.len() > QUICK_CHECK_BYTES) {
+    if length > QUICK_CHECK_BYTES {
         return Ok(());
     }
     let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if found == "ok" {
         return Ok(());
     }
-    let cause = found.lines().last().unwrap_or_default().to_owned();
-    Err(OpenError::Damaged { path: path.to_owned(), cause })
+    Err(damaged(found.lines().last().unwrap_or_default()))
 }
 
 fn configure_writer(db: &Connection) -> rusqlite::Result<()> {

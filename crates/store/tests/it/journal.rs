@@ -15,7 +15,7 @@ async fn entries_are_read_back_in_order() {
     let more = skips(start.run, 1, 3);
     place.store.append(start.clone()).await.unwrap();
     place.store.append(more.clone()).await.unwrap();
-    let expected: Vec<Entry> = start.entries.iter().chain(&more.entries).cloned().collect();
+    let expected: Vec<Entry> = start.entries.iter().chain(more.entries.iter()).cloned().collect();
     assert_eq!(place.store.load(start.run).await.unwrap(), expected);
     assert_eq!(place.store.entries(place.company, start.run, 2).await.unwrap(), expected[2..]);
     assert_eq!(place.store.entries(place.company, start.run, 4).await.unwrap(), []);
@@ -38,9 +38,9 @@ async fn a_batch_that_does_not_fit_leaves_no_trace() {
     check_append(store.append(skips(run, 1, 2)).await, conflict.clone());
     check_append(store.append(skips(run, 3, 1)).await, conflict.clone());
     check_append(store.append(start).await, conflict.clone());
-    let mut gap = skips(run, 2, 2);
-    gap.entries[1].seq = 5;
-    check_append(store.append(gap).await, conflict);
+    let mut gap = skips(run, 2, 2).entries.to_vec();
+    gap[1].seq = 5;
+    check_append(store.append(Append { entries: gap.into(), ..skips(run, 2, 2) }).await, conflict);
 
     let unknown = RunId(Uuid::now_v7());
     check_append(store.append(skips(unknown, 1, 1)).await, Err(JournalError::Missing(unknown.to_string())));
@@ -58,7 +58,9 @@ async fn a_batch_that_does_not_fit_leaves_no_trace() {
 async fn a_run_of_a_version_that_does_not_exist_is_refused() {
     let place = Place::new().await;
     let mut start = place.start(NOW, None);
-    let Event::RunStarted { version, .. } = &mut start.entries[0].event else { panic!() };
+    let Event::RunStarted { version, .. } = &mut Arc::get_mut(&mut start.entries).unwrap()[0].event else {
+        panic!()
+    };
     *version = 2;
     let expected = JournalError::Missing(format!("version 2 of {}", place.workflow));
     let run = start.run;

@@ -11,6 +11,8 @@ mod runs;
 mod watch;
 mod workflows;
 
+use std::sync::Arc;
+
 use std::path::PathBuf;
 
 use loopfour_engine::ports::{Append, Journal as _, JournalError};
@@ -57,7 +59,7 @@ impl Place {
         Append {
             run,
             expected: 0,
-            entries: vec![Entry { seq: 1, at, event }],
+            entries: [Entry { seq: 1, at, event }].into(),
             summary: summary(RunStatus::Running),
         }
     }

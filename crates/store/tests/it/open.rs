@@ -47,7 +47,9 @@ fn the_directory_is_made_for_its_owner_alone() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&directory.join("loopfour.db")), 0o600);
     }
     let file = parent.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -91,6 +93,31 @@ async fn a_database_that_lost_its_end_is_refused() {
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     let expected = "`DIR/loopfour.db` is damaged: database disk image is malformed; restore it from a backup";
     assert!(matches!(check_refused(&directory, expected), OpenError::Damaged { .. }));
+}
+
+/// A copy made of an open database's file alone, without what stands beside it.
+#[tokio::test]
+async fn a_database_without_its_log_is_no_new_one() {
+    let Place { directory, company, store: _store, .. } = Place::new().await;
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(database(&directory), database(&copy)).unwrap();
+    assert_eq!(Store::open(copy.path(), NOW).unwrap().default_company(), company);
+}
+
+/// What a first start that was killed leaves is one page; SQLite takes less of it for an empty file.
+#[test]
+fn a_database_that_ends_within_its_first_page_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    change(&directory, "PRAGMA journal_mode = WAL");
+    Store::open(directory.path(), NOW).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    change(&directory, "PRAGMA journal_mode = WAL");
+    std::fs::File::options().write(true).open(database(&directory)).unwrap().set_len(3000).unwrap();
+    let error = check_refused(
+        &directory,
+        "`DIR/loopfour.db` is damaged: it ends within its first page; restore it from a backup",
+    );
+    assert!(matches!(error, OpenError::Damaged { .. }));
 }
 
 #[tokio::test]

@@ -75,13 +75,13 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let place = Place::new().await;
-            let mut start = place.start(NOW, None);
-            if let Event::RunStarted { input: slot, .. } = &mut start.entries[0].event {
+            let start = place.start(NOW, None);
+            let run = start.run;
+            let mut written = start.entries.to_vec();
+            if let Event::RunStarted { input: slot, .. } = &mut written[0].event {
                 *slot = input;
             }
-            let run = start.run;
-            let mut written = start.entries.clone();
-            place.store.append(start).await.unwrap();
+            place.store.append(Append { entries: written.clone().into(), ..start }).await.unwrap();
             for batch in batches {
                 let expected = written.len() as u64;
                 let numbered = (expected + 1..).zip(batch);
@@ -89,7 +89,7 @@ proptest! {
                     numbered.map(|(seq, (at, event))| Entry { seq, at: Timestamp(at), event }).collect();
                 written.extend(entries.iter().cloned());
                 let summary = summary(RunStatus::Running);
-                place.store.append(Append { run, expected, entries, summary }).await.unwrap();
+                place.store.append(Append { run, expected, entries: entries.into(), summary }).await.unwrap();
             }
             let read = place.store.load(run).await.unwrap();
             assert_eq!(&read, &written);
