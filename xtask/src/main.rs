@@ -43,6 +43,12 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "bench",
+        arguments: "runs [--runs N] [--requests N]",
+        about: "measure pages of the list of runs out of a million",
+        run: bench::run,
+    },
+    Command {
         name: "catalog",
         arguments: "FACTS",
         about: "make the tables in catalog/ from a folder with Stripe's facts",

@@ -7,7 +7,9 @@ const HARD_LIMIT: usize = 800;
 
 /// Files that may be longer than the limit, by name and with the reason.
 const LONG_FILES: &[&str] = &[
-    "Cargo.lock", // cargo writes it
+    "Cargo.lock",                  // cargo writes it
+    "docs/reference/cli.md",       // `loopfour help-markdown` writes it
+    "docs/reference/openapi.json", // the server's tests write it
 ];
 
 /// No file has more than 800 lines; above 400 it is worth a thought.

@@ -132,7 +132,54 @@ async fn lists_are_index_look_ups() {
         );
         assert_eq!(plan(&sql), expected);
     };
+    assert_eq!(
+        plan(
+            "SELECT id FROM workflows WHERE company = x'00' AND status = 'draft' AND instr(search, 'a') > 0
+              AND (created_at, id) > (1, x'00') ORDER BY created_at ASC, id ASC LIMIT 50"
+        ),
+        "SEARCH workflows USING INDEX workflows_by_status (company=? AND status=? AND (created_at,id)>(?,?))"
+    );
+    assert_eq!(
+        plan(
+            "SELECT version FROM workflow_versions WHERE workflow = x'00' AND company = x'00' AND version < 9
+              ORDER BY version DESC LIMIT 50"
+        ),
+        "SEARCH workflow_versions USING INDEX sqlite_autoindex_workflow_versions_1 (workflow=? AND version<?)"
+    );
+    assert_eq!(
+        plan("SELECT id, name FROM keys WHERE company = x'00' AND revoked_at IS NULL AND (created_at, id) < (1, x'00')
+              ORDER BY created_at DESC, id DESC LIMIT 50"),
+        "SEARCH keys USING INDEX keys_by_time (company=? AND (created_at,id)<(?,?))"
+    );
+    assert_eq!(
+        plan(
+            "SELECT seq FROM events WHERE run = x'00' AND seq > 1 AND company = x'00' ORDER BY seq ASC LIMIT 50"
+        ),
+        "SEARCH events USING INDEX sqlite_autoindex_events_1 (run=? AND seq>?)"
+    );
     let condition = "=? AND status=? AND (created_at,id)<(?,?))";
     check("company", &format!("SEARCH runs USING INDEX runs_by_status (company{condition}"));
     check("workflow", &format!("SEARCH runs USING INDEX runs_by_workflow (workflow{condition}"));
+}
+
+#[tokio::test]
+async fn two_hundred_thousand_rows_are_paged_through_once_each() {
+    const ROWS: i64 = 200_000;
+    let place = Place::new().await;
+    // Straight into the table: the journal of each would take minutes. Seven of them share each instant.
+    place
+        .outside()
+        .execute(
+            "INSERT INTO runs (id, company, workflow, version, status, trigger, created_at, length)
+             WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?3 - 1)
+             SELECT unhex(printf('%032x', n * 7919 % ?3)), ?1, ?2, 1,
+                    CASE n % 3 WHEN 0 THEN 'completed' WHEN 1 THEN 'failed' ELSE 'waiting' END, 'api', n / 7, 1
+             FROM numbers",
+            rusqlite::params![place.company.0.as_bytes(), place.workflow.0.as_bytes(), ROWS],
+        )
+        .unwrap();
+    let ids = walk(&place, RunFilter::default(), Order::Descending, 100).await;
+    assert_eq!(ids.len(), usize::try_from(ROWS).unwrap());
+    let different: std::collections::HashSet<RunId> = ids.into_iter().collect();
+    assert_eq!(different.len(), usize::try_from(ROWS).unwrap());
 }
