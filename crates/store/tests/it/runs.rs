@@ -134,14 +134,14 @@ async fn lists_are_index_look_ups() {
     };
     assert_eq!(
         plan(
-            "SELECT id FROM workflows WHERE company = x'00' AND status = 'draft' AND instr(search, 'a') > 0
+            "SELECT id, name FROM workflows WHERE company = x'00' AND status = 'draft' AND instr(search, 'a') > 0
               AND (created_at, id) > (1, x'00') ORDER BY created_at ASC, id ASC LIMIT 50"
         ),
         "SEARCH workflows USING INDEX workflows_by_status (company=? AND status=? AND (created_at,id)>(?,?))"
     );
     assert_eq!(
         plan(
-            "SELECT version FROM workflow_versions WHERE workflow = x'00' AND company = x'00' AND version < 9
+            "SELECT version, change_summary FROM workflow_versions WHERE workflow = x'00' AND company = x'00' AND version < 9
               ORDER BY version DESC LIMIT 50"
         ),
         "SEARCH workflow_versions USING INDEX sqlite_autoindex_workflow_versions_1 (workflow=? AND version<?)"
@@ -153,7 +153,7 @@ async fn lists_are_index_look_ups() {
     );
     assert_eq!(
         plan(
-            "SELECT seq FROM events WHERE run = x'00' AND seq > 1 AND company = x'00' ORDER BY seq ASC LIMIT 50"
+            "SELECT seq, body FROM events WHERE run = x'00' AND seq > 1 AND company = x'00' ORDER BY seq ASC LIMIT 50"
         ),
         "SEARCH events USING INDEX sqlite_autoindex_events_1 (run=? AND seq>?)"
     );
