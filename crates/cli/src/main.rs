@@ -80,7 +80,11 @@ fn explain(error: &clap::Error) -> u8 {
         }
         _ => {
             let text = error.render().to_string();
-            let parts = text.split("\n\n").take_while(|part| !part.trim_start().starts_with("Usage:"));
+            let ours = |part: &&str| {
+                let part = part.trim_start();
+                !part.starts_with("Usage:") && !part.starts_with("For more information")
+            };
+            let parts = text.split("\n\n").take_while(ours);
             let parts = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
             let said = parts.collect::<Vec<_>>().join("; ");
             let said = said.strip_prefix("error: ").unwrap_or(&said);

@@ -115,6 +115,11 @@ fn a_wrong_command_line_is_one_line() {
          shows what there is)\n",
     );
     check(
+        &["runs", "show", "run_x"],
+        "error: invalid value 'run_x' for '<ID>': `run_x` is not a run's id (hint: `loopfour help` shows what there \
+         is)\n",
+    );
+    check(
         &["check"],
         "error: the following required arguments were not provided: <FILE>... (hint: `loopfour help` shows what \
          there is)\n",
