@@ -160,8 +160,11 @@ fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '
         parameters::parameters(config, action, compiler.report);
         stripe::combinations(config, action, compiler.report);
     }
+    // What a misspelt action requires is not known: any parameter may be where branches meet, and nothing is said of it.
     let required = |key: &str| {
-        action.as_ref().and_then(|action| action.parameter(key)).is_some_and(|parameter| parameter.required)
+        let parameter =
+            |action: &Arc<Action>| action.parameter(key).is_some_and(|parameter| parameter.required);
+        action.as_ref().is_none_or(parameter)
     };
     let members = compiler.members(config, |key| Purpose { guarded: false, joins: required(key) });
     Some(ActionStep { action: action?, config: Tree::Object(members), connection })

@@ -226,3 +226,12 @@ fn accepted_versions_are_read_again() {
     assert!(loopfour_lang::read_accepted("{}", options).is_none());
     assert!(loopfour_lang::read_accepted("", options).is_none());
 }
+
+/// One misspelt action is one error, and no false alarm about the branches that meet in its step.
+#[test]
+fn a_misspelt_action_says_nothing_of_its_branches() {
+    let found = check(&EXAMPLE.replace("stripe.createInvoice\"", "stripe.createInvoce\"")).diagnostics;
+    let codes: Vec<_> = found.iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, ["LF0301", "LF0504"]);
+    assert_eq!(found[0].hint.as_deref(), Some("did you mean `stripe.createInvoice`?"));
+}
