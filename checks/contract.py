@@ -4,7 +4,8 @@ The document is of API version 2022-11-15, so what is younger cannot pass; those
 """
 
 import http.client
-import pathlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,12 +30,21 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def stop(server):
+    """The launcher is a parent of the server proper, so the whole group is ended."""
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
 def start(port):
     formats = [f"--validator-{place}-{kind}-format=brackets" for place in ("form", "query") for kind in ("array", "object")]
     program = recorder.HERE / "node_modules/.bin/steady"
     server = subprocess.Popen(
         [program, "--host", "127.0.0.1", "--port", str(port), "--quiet", "--no-color", *formats, DOCUMENT],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     for _ in range(300):
         try:
@@ -44,7 +54,7 @@ def start(port):
             if server.poll() is not None:
                 sys.exit("the contract server did not start")
             time.sleep(0.1)
-    server.kill()
+    stop(server)
     sys.exit("the contract server does not listen")
 
 
@@ -81,8 +91,7 @@ def main():
                 wrong += 1
                 print(f"{name} passes; take it off the exceptions")
     finally:
-        server.kill()
-        server.wait()
+        stop(server)
     print(f"requests that pass the contract of 2022-11-15: {passed} of {len(requests)}")
     for name, reason in EXCEPTIONS.items():
         print(f"  not {name}: {reason}")
