@@ -4,7 +4,7 @@
 //! never reach the terminal.
 
 use std::borrow::Cow;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::failure::Failure;
 
@@ -23,6 +23,9 @@ pub mod style {
     /// Back to normal.
     pub const RESET: &str = "\x1b[0m";
 }
+
+/// Of a terminal that does not tell its own.
+const USUAL_WIDTH: u16 = 80;
 
 /// Whether anybody still reads stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,9 @@ pub fn out(line: &str) -> Result<Reader, Failure> {
 
 /// How many characters fit in a line of stdout, if it is a terminal.
 pub fn room() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+    let stdout = io::stdout();
+    let width = terminal_size::terminal_size_of(&stdout).map_or(USUAL_WIDTH, |(width, _)| width.0);
+    stdout.is_terminal().then_some(usize::from(width))
 }
 
 /// Prints a line of talk to stderr. Where nobody listens there is nobody to tell.

@@ -1,8 +1,9 @@
-//! Every command and every JSON example in the README and the guides works as written.
+//! Every command and every JSON example in the README, the guides and the concepts works as written.
 //!
 //! The blocks of a page run in order in one shell, in an empty directory with the binary on the `PATH`. A block `json
 //! file=NAME` is saved as that file, `sh` must succeed, and `sh fails` must fail. Lines that begin with `cargo` are left
-//! out: they are the commands that build and test the project itself.
+//! out: they are the commands that build and test the project itself. A sandbox takes the place of Stripe, so that pages
+//! may call it with a key as their readers do.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use loopfour_lang::{Catalog, Options, Severity, check};
+
+use crate::process::{Place, Server};
 
 /// A fenced block: its info string, its text and the line that it begins in.
 struct Block {
@@ -96,6 +99,8 @@ fn follow(page: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
+    let place = Place::new();
+    let stripe = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0"]));
     let binary = Path::new(env!("CARGO_BIN_EXE_loopfour")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let output = Command::new("timeout")
@@ -104,6 +109,7 @@ fn follow(page: &Path) {
         .env_clear()
         .env("PATH", path)
         .env("LOOPFOUR_LISTEN", &address)
+        .env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", stripe.address))
         .output()
         .unwrap();
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -128,6 +134,25 @@ fn the_guides_work_as_written() {
     assert!(!guides.is_empty());
     for guide in guides {
         follow(&guide);
+    }
+}
+
+#[test]
+fn the_concepts_work_as_written() {
+    let concepts = pages("docs/concepts");
+    assert!(!concepts.is_empty());
+    for concept in concepts {
+        follow(&concept);
+    }
+}
+
+/// The index leads to every page but those of the codes.
+#[test]
+fn the_index_names_every_page() {
+    let index = fs::read_to_string(root().join("docs/README.md")).unwrap();
+    for page in ["docs/guides", "docs/concepts", "docs/reference"].into_iter().flat_map(pages) {
+        let path = page.strip_prefix(root().join("docs")).unwrap().display().to_string();
+        assert!(index.contains(&format!("]({path})")), "docs/README.md does not name {path}");
     }
 }
 
