@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loopfour_lang::Value;
+use loopfour_lang::Document;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ pub enum Outcome {
     /// Answered: it is done.
     Done {
         /// The provider's answer.
-        output: Value,
+        output: Document,
         /// What it said beside.
         receipt: Receipt,
     },

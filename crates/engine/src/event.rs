@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use loopfour_lang::Value;
 use loopfour_lang::step::condition::Branch;
+use loopfour_lang::{Document, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::call::{Receipt, Request};
@@ -123,7 +123,7 @@ pub enum Event {
         /// Which try.
         epoch: u32,
         /// What it gave.
-        output: Value,
+        output: Document,
         /// What the provider said beside its answer.
         receipt: Receipt,
     },
@@ -151,7 +151,7 @@ pub enum Event {
     RunCompleted {
         /// `settings.output`, filled in; absent: the last successful step's output.
         #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-        output: Option<Value>,
+        output: Option<Document>,
     },
     /// The end: a step failed.
     RunFailed {
@@ -170,11 +170,11 @@ pub enum Event {
 
 impl Event {
     /// The output that this entry holds, of a step or of the run.
-    pub fn output(&self) -> Option<Value> {
+    pub fn output(&self) -> Option<Document> {
         match self {
             Event::StepSucceeded { output, .. } => Some(output.clone()),
-            Event::ConditionDecided { branch, .. } => Some(crate::run::condition_output(*branch)),
-            Event::StepFailed { fallback, .. } => fallback.clone(),
+            Event::ConditionDecided { branch, .. } => Some(crate::run::condition_output(*branch).into()),
+            Event::StepFailed { fallback, .. } => fallback.clone().map(Document::from),
             Event::RunCompleted { output } => output.clone(),
             Event::RunStarted { .. }
             | Event::CallIntended { .. }
@@ -188,6 +188,6 @@ impl Event {
 }
 
 /// A value that is there is there, null too: serde would read null as absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

@@ -1,8 +1,11 @@
 //! Reading JSON strictly: byte-order marks, lone surrogates, duplicate keys, numbers out of range and deep nesting are
 //! refused.
 //!
-//! One reader gives two things: a [`Value`] in one pass, or a tree of [`Node`]s that knows where everything stands. It
-//! exists because both need one set of rules, exact numbers and places, which no library gives together.
+//! One reader gives three things: a [`Value`] in one pass, a tree of [`Node`]s that knows where everything stands, or the
+//! text of a [`Document`](crate::Document). It exists because all need one set of rules, exact numbers and places, which
+//! no library gives together.
+
+mod compact;
 
 use std::sync::Arc;
 
@@ -11,6 +14,8 @@ use rust_decimal::Decimal;
 
 use crate::source::Span;
 use crate::value::{Object, Value};
+
+pub(crate) use compact::{compact, compact_exact};
 
 /// Arrays and objects within each other, the outermost being 1.
 pub const DEEPEST: usize = 64;
@@ -153,6 +158,8 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     numbers: Numbers,
+    /// There while it compacts.
+    copy: Option<compact::Copy>,
 }
 
 type Failure = (usize, String);
@@ -173,7 +180,7 @@ fn read<'a, T>(
     if decoded.starts_with('\u{feff}') {
         return Err(located(decoded, 0, "there is a byte-order mark before the JSON".to_owned()));
     }
-    let mut reader = Reader { text: decoded, at: 0, depth: 0, numbers };
+    let mut reader = Reader { text: decoded, at: 0, depth: 0, numbers, copy: None };
     let whole = product(&mut reader).and_then(|product| {
         reader.space();
         match reader.peek() {
@@ -266,8 +273,12 @@ impl<'a> Reader<'a> {
     }
 
     fn space(&mut self) {
+        let start = self.at;
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
+        }
+        if self.at > start {
+            self.replace(start, "");
         }
     }
 

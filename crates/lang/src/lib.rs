@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod check;
 pub mod diagnostic;
+pub mod document;
 pub mod graph;
 pub mod json;
 pub mod nearest;
@@ -20,6 +21,7 @@ pub mod workflow;
 pub use catalog::Catalog;
 pub use check::{Checked, Options, check, read_accepted};
 pub use diagnostic::{Diagnostic, Severity};
+pub use document::Document;
 pub use source::Span;
 pub use value::{Object, Value};
 pub use workflow::Workflow;

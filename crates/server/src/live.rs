@@ -11,8 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream};
 use hyper::header::HeaderValue;
 use loopfour_engine::{CompanyId, ConnectionId, Entry, Event, RunId, StepError, StepPath, WorkflowId};
-use loopfour_lang::Value;
 use loopfour_lang::step::condition::Branch;
+use loopfour_lang::{Document, Value};
 use loopfour_store::{Progress, RunRow};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -171,7 +171,7 @@ struct Happened<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<&'a Value>,
+    output: Option<&'a Document>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fallback: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::run::StepState;
 use loopfour_engine::{Run, RunId, StepError, Timestamp, WaitReason, Waiting, WorkflowId};
-use loopfour_lang::Value;
+use loopfour_lang::{Document, Value};
 use loopfour_store::ListedRun;
 use serde::{Serialize, Serializer};
 
@@ -64,7 +64,7 @@ pub struct ListedView<'a> {
     waiting: Option<WaitingView<'a>>,
     trigger_type: &'static str,
     input: &'a Value,
-    output: Option<&'a Value>,
+    output: Option<&'a Document>,
     error: Option<ErrorView<'a>>,
     started_at: Option<Time>,
     completed_at: Option<Time>,
@@ -124,7 +124,7 @@ struct StepView<'a> {
     completed_at: Option<Time>,
     duration_ms: Option<i64>,
     input: Option<&'a Value>,
-    output: &'a Value,
+    output: &'a Document,
     error: Option<ErrorView<'a>>,
     attempt: u32,
 }

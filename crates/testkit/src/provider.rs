@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use loopfour_engine::call::Account;
 use loopfour_engine::ports::{Actions, Call, Prepare};
 use loopfour_engine::{Effect, Outcome, Receipt, Request, Sending, StepError, WaitReason};
-use loopfour_lang::Value;
 use loopfour_lang::catalog::Method;
 use uuid::Uuid;
 
@@ -164,6 +163,6 @@ impl Actions for Provider {
 }
 
 fn done(json: &str) -> Outcome {
-    let output: Value = loopfour_lang::json::parse(json.as_bytes()).expect("the script holds JSON");
+    let output = loopfour_lang::Document::parse(json.as_bytes()).expect("the script holds JSON");
     Outcome::Done { output, receipt: Receipt { status: 200, ..Receipt::default() } }
 }

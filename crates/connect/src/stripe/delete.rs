@@ -47,7 +47,7 @@ impl Stripe {
     async fn look(&self, connection: &Connection, sending: Sending<'_>, deadline: Instant) -> Look {
         let request = reading(sending.request);
         match self.exchange(connection, until(deadline, Sending { request: &request, ..sending })).await {
-            Outcome::Done { output, receipt } if is_gone(&output) => {
+            Outcome::Done { output, receipt } if is_gone(output.value()) => {
                 Look::Done(Outcome::Done { output, receipt })
             }
             Outcome::Done { .. } => Look::NotDone,

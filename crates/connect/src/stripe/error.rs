@@ -5,7 +5,7 @@ use bytes::Bytes;
 use loopfour_engine::call::Account;
 use loopfour_engine::error::code;
 use loopfour_engine::{Effect, Outcome, Receipt, Request, StepError};
-use loopfour_lang::{Object, Value, json};
+use loopfour_lang::{Document, Object, Value, json};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
@@ -62,9 +62,9 @@ fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Opt
         let hint = "ask for less at once: a smaller `limit`, or fewer names in `expand`";
         return Outcome::Refused { error: answered(code::OUTPUT_TOO_LARGE, message, hint), settles: true };
     };
-    let trouble = match json::parse(&body) {
-        Ok(output @ Value::Object(_)) => return Outcome::Done { output, receipt },
-        Ok(other) => format!("is {}, not an object", other.kind()),
+    let trouble = match Document::parse(&body) {
+        Ok(output) if output.is_object() => return Outcome::Done { output, receipt },
+        Ok(other) => format!("is {}, not an object", other.value().kind()),
         Err(error) => format!("is not JSON: {error}"),
     };
     let message = format!("the answer to `{}` has status {status} and {trouble}", request.action);

@@ -40,7 +40,9 @@ fn cancel(config: Config, again: bool) -> Outcome {
 fn shown(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done { output, .. } => {
-            let Some(loopfour_lang::Value::Text(status)) = output.get("status") else { panic!("{output}") };
+            let Some(loopfour_lang::Value::Text(status)) = output.value().get("status") else {
+                panic!("{output}")
+            };
             format!("done {status}")
         }
         Outcome::Refused { error, settles } => format!("refused {:?} {settles}", error.status),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loopfour_lang::step::condition::Branch;
-use loopfour_lang::{Object, Value, Workflow};
+use loopfour_lang::{Document, Object, Value, Workflow};
 
 use super::{CallState, Run, RunStatus, StepState, StepStatus, WaitReason, Waiting};
 use crate::error::StepError;
@@ -48,7 +48,7 @@ impl Run {
             created_at: first.at,
             started_at: None,
             completed_at: None,
-            output: Value::Null,
+            output: Document::default(),
             error: None,
             steps,
             length: 1,
@@ -101,7 +101,7 @@ impl Run {
                 self.steps[step].begin(*epoch, entry.at);
                 self.steps[step].input = Some(input.clone());
                 self.steps[step].branch = Some(*branch);
-                self.succeed(step, condition_output(*branch), entry);
+                self.succeed(step, condition_output(*branch).into(), entry);
                 Ok(())
             }
             Event::CallIntended { path, epoch, input, request } => {
@@ -144,7 +144,7 @@ impl Run {
             Event::StepFailed { path, epoch, input, error, fallback } => {
                 self.fail(entry, path, *epoch, |state| {
                     state.input = input.clone().or(state.input.take());
-                    state.output = fallback.clone().unwrap_or_default();
+                    state.output = fallback.clone().map(Document::from).unwrap_or_default();
                     state.error = Some((**error).clone());
                 })
             }
@@ -198,7 +198,7 @@ impl Run {
         Ok(())
     }
 
-    fn succeed(&mut self, step: usize, output: Value, entry: &Entry) {
+    fn succeed(&mut self, step: usize, output: Document, entry: &Entry) {
         let state = &mut self.steps[step];
         state.status = StepStatus::Success;
         state.output = output;
@@ -209,7 +209,7 @@ impl Run {
         self.go_on();
     }
 
-    fn complete(&mut self, seq: u64, output: Option<&Value>) -> Result<(), String> {
+    fn complete(&mut self, seq: u64, output: Option<&Document>) -> Result<(), String> {
         if !self.steps.iter().all(|step| step.status.is_through()) {
             return Err("a run completes only when every step is through".to_owned());
         }
@@ -218,7 +218,7 @@ impl Run {
         (self.output, self.output_at) = match (output, self.last_success) {
             (Some(output), _) => (output.clone(), Some(seq)),
             (None, Some((step, at))) => (self.steps[step].output.clone(), Some(at)),
-            (None, None) => (Value::Null, None),
+            (None, None) => (Document::default(), None),
         };
         Ok(())
     }
@@ -262,7 +262,7 @@ impl Default for StepState {
             epoch: 0,
             attempt: 0,
             input: None,
-            output: Value::Null,
+            output: Document::default(),
             error: None,
             started_at: None,
             completed_at: None,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use loopfour_lang::Value;
 use loopfour_lang::graph::Verdict;
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::step::{ActionStep, ConditionStep, OnError, Step, StepKind};
 use loopfour_lang::template::EvaluationError;
+use loopfour_lang::{Document, Value};
 use uuid::Uuid;
 
 use super::scope::RunScope;
@@ -180,7 +180,7 @@ impl Run {
     fn end(&self, now: Timestamp) -> Event {
         let output = self.definition.settings.output.as_ref();
         match output.map(|output| output.evaluate(&RunScope { run: self, now })).transpose() {
-            Ok(output) => Event::RunCompleted { output },
+            Ok(output) => Event::RunCompleted { output: output.map(Document::from) },
             Err(error) => Event::RunFailed { error: Box::new(expression_error(&error)) },
         }
     }

@@ -10,7 +10,7 @@ mod scope;
 use std::sync::Arc;
 
 use loopfour_lang::step::condition::Branch;
-use loopfour_lang::{Value, Workflow};
+use loopfour_lang::{Document, Value, Workflow};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
@@ -203,7 +203,7 @@ pub struct Run {
     /// When it ended.
     pub completed_at: Option<Timestamp>,
     /// What it gave; null until it completed.
-    pub output: Value,
+    pub output: Document,
     /// Why it failed.
     pub error: Option<RunError>,
     /// One per step of the workflow, in its order.
@@ -229,7 +229,7 @@ pub struct StepState {
     /// Its config with the templates filled in.
     pub input: Option<Value>,
     /// What it gave.
-    pub output: Value,
+    pub output: Document,
     /// How it failed, or why it waits.
     pub error: Option<StepError>,
     /// When it began.

@@ -25,7 +25,7 @@ impl Scope for RunScope<'_> {
         let Some(step) = self.run.definition.position(id) else { return Value::Null };
         let state = &self.run.steps[step];
         match field {
-            StepField::Output => state.output.clone(),
+            StepField::Output => state.output.value().clone(),
             StepField::Status => text(state.status.name()),
             StepField::Error if state.status == StepStatus::Error => {
                 let error = state.error.as_ref().and_then(|error| serde_json::to_string(error).ok());

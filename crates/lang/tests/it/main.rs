@@ -2,6 +2,7 @@
 
 mod check;
 mod conditions;
+mod documents;
 mod expressions;
 mod functions;
 mod json;

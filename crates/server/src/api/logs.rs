@@ -75,8 +75,8 @@ async fn misfits(run: Run) -> Result<Option<String>, Error> {
     if run.definition().output_schema.is_none() {
         return Ok(None);
     }
-    let misfits = apart(runs::weight(&run.output), move || {
-        run.definition().output_schema.as_ref().map(|schema| schema.misfits("output", &run.output))
+    let misfits = apart(run.output.text().len(), move || {
+        run.definition().output_schema.as_ref().map(|schema| schema.misfits("output", run.output.value()))
     })
     .await?
     .unwrap_or_default();

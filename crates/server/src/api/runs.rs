@@ -36,7 +36,9 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
     for run in &page.rows {
         titles.push(title(&app, run).await?);
     }
-    let size = page.rows.iter().map(|run| weight(&run.input) + run.output.as_ref().map_or(0, weight)).sum();
+    let outputs = page.rows.iter().filter_map(|run| run.output.as_ref());
+    let size = outputs.map(|output| output.text().len()).sum::<usize>()
+        + page.rows.iter().map(|run| weight(&run.input)).sum::<usize>();
     apart(size, move || {
         let runs = page.rows.iter().zip(titles);
         let items: Vec<ListedView<'_>> = runs.map(|(run, title)| ListedView::of(run, title)).collect();
@@ -137,8 +139,9 @@ pub async fn folded(app: &App, company: CompanyId, id: RunId) -> Result<Run, Err
 /// # Errors
 /// Only defects.
 pub async fn show_state(run: Box<Run>) -> Result<Answer, Error> {
-    let values = run.steps.iter().map(|step| weight(&step.output) + step.input.as_ref().map_or(0, weight));
-    let size = values.sum::<usize>() + weight(&run.input);
+    let values = run.steps.iter();
+    let values = values.map(|step| step.output.text().len() + step.input.as_ref().map_or(0, weight));
+    let size = values.sum::<usize>() + weight(&run.input) + run.output.text().len();
     apart(size, move || Answer::new(StatusCode::OK, &RunView::of(&run))).await?
 }
 

@@ -3,7 +3,7 @@
 use loopfour_engine::{
     CompanyId, Entry, Event, RunError, RunId, RunStatus, Timestamp, TriggerKind, Waiting, WorkflowId,
 };
-use loopfour_lang::Value;
+use loopfour_lang::{Document, Value};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ pub struct ListedRun {
     /// What it was given.
     pub input: Value,
     /// What it gave.
-    pub output: Option<Value>,
+    pub output: Option<Document>,
     /// Why it failed.
     pub error: Option<RunError>,
 }

@@ -1,6 +1,6 @@
 use loopfour_engine::ports::Journal as _;
 use loopfour_engine::{Receipt, StepError};
-use loopfour_lang::Object;
+use loopfour_lang::{Document, Object};
 use proptest::prelude::*;
 
 use super::*;
@@ -46,7 +46,7 @@ fn event() -> impl Strategy<Value = Event> {
         (path(), any::<u32>(), value()).prop_map(move |(path, epoch, output)| Event::StepSucceeded {
             path,
             epoch,
-            output,
+            output: output.into(),
             receipt: receipt.clone(),
         }),
         (path(), prop::option::of(value()), text(), prop::option::of(value())).prop_map(
@@ -59,7 +59,8 @@ fn event() -> impl Strategy<Value = Event> {
             }
         ),
         path().prop_map(|path| Event::StepSkipped { path }),
-        prop::option::of(value()).prop_map(|output| Event::RunCompleted { output }),
+        prop::option::of(value())
+            .prop_map(|output| Event::RunCompleted { output: output.map(Document::from) }),
     ]
 }
 

@@ -79,7 +79,7 @@ async fn a_list_shows_input_output_and_error_from_the_journal() {
     let output = Event::StepSucceeded {
         path: StepPath("pay".to_owned()),
         epoch: 1,
-        output: Value::from("the output"),
+        output: Value::from("the output").into(),
         receipt: Receipt::default(),
     };
     let entries = [output, Event::RunCompleted { output: None }];
@@ -102,7 +102,7 @@ async fn a_list_shows_input_output_and_error_from_the_journal() {
     let find = |id| page.rows.iter().find(|run| run.row.id == id).unwrap();
     assert!(page.rows.iter().all(|run| run.input == Value::from("the input")));
     let run = find(completed);
-    assert_eq!((&run.output, &run.error), (&Some(Value::from("the output")), &None));
+    assert_eq!((&run.output, &run.error), (&Some(Value::from("the output").into()), &None));
     assert_eq!((run.row.completed_at, run.row.length, run.row.output_at), (Some(end), 3, Some(2)));
     let run = find(failed);
     assert_eq!((&run.output, &run.error), (&None, &Some(*error)));
