@@ -200,7 +200,7 @@ fn run(company: CompanyId, workflow: WorkflowId, number: usize, output: &Value) 
         [step, Event::RunFailed { error }]
     } else {
         let receipt = Receipt::default();
-        let step = Event::StepSucceeded { path, epoch: 1, output: output.clone(), receipt };
+        let step = Event::StepSucceeded { path, epoch: 1, output: output.clone().into(), receipt };
         [step, Event::RunCompleted { output: None }]
     };
     let events = [started].into_iter().chain(rest);
