@@ -48,7 +48,7 @@ pub struct Flags {
 /// A setting in force, for people. Secrets are masked.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// Its name in the file; the variable's, where it has none there.
+    /// Its name in the file; where it has none there, the flag's or the variable's.
     pub key: &'static str,
     /// Its value; none where it is not set.
     pub value: Option<String>,
@@ -238,6 +238,10 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         if config.fixtures.is_some() && !config.sandbox {
             return Err(Failure::refused("--fixtures: there is no sandbox to load them into")
                 .hint("`--sandbox` sends actions to the built-in offline Stripe"));
+        }
+        if let Some(file) = &config.fixtures {
+            let (value, source) = (Some(file.display().to_string()), "--fixtures".to_owned());
+            self.settings.push(Setting { key: "fixtures", value, source });
         }
         Ok((config, self.settings))
     }
@@ -538,7 +542,9 @@ mod tests {
     #[test]
     fn fixtures_need_a_sandbox() {
         let flags = |sandbox| Flags { sandbox, fixtures: Some("x.json".into()), ..Flags::default() };
-        assert_eq!(settle(flags(true), &[], "").unwrap().fixtures.as_deref(), Some(Path::new("x.json")));
+        let (config, settings) = explain(flags(true), &[], "").unwrap();
+        assert_eq!(config.fixtures.as_deref(), Some(Path::new("x.json")));
+        assert_eq!(settings.last().unwrap().value.as_deref(), Some("x.json"));
         let refusal = settle(flags(false), &[], "").unwrap_err();
         assert!(refusal.starts_with("--fixtures: there is no sandbox"), "{refusal}");
     }

@@ -5,20 +5,38 @@ use crate::print::{one_line, style};
 /// What stands in one column of one row.
 pub struct Cell {
     text: String,
+    /// What a terminal gets instead.
+    short: Option<String>,
     style: &'static str,
 }
 
 impl Cell {
     /// Text of others, made fit for a line.
     pub fn of(text: &str) -> Cell {
-        Cell { text: one_line(text).into_owned(), style: "" }
+        Cell { text: one_line(text).into_owned(), short: None, style: "" }
+    }
+
+    /// An ISO time in UTC; a terminal gets it to the minute.
+    pub fn time(text: &str) -> Cell {
+        let minute = text.get(..16).map(|minute| one_line(minute).replace('T', " "));
+        Cell { short: minute, ..Cell::of(text) }
     }
 
     /// In that style of [`style`].
     pub fn styled(self, style: &'static str) -> Cell {
         Cell { style, ..self }
     }
+
+    fn shown(&self, room: Option<usize>) -> &str {
+        match (room, &self.short) {
+            (Some(_), Some(short)) => short,
+            (Some(_) | None, _) => &self.text,
+        }
+    }
 }
+
+/// However narrow the terminal is, so much of the last column is shown, characters.
+const LEAST: usize = 30;
 
 /// Draws rows as they come, part by part; a column grows with what comes and never shrinks.
 pub struct Table {
@@ -41,7 +59,7 @@ impl Table {
     pub fn draw(&mut self, rows: &[Vec<Cell>]) -> Vec<String> {
         for row in rows {
             for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.text.chars().count());
+                *width = (*width).max(cell.shown(self.room).chars().count());
             }
         }
         if rows.is_empty() {
@@ -59,8 +77,8 @@ impl Table {
         for (index, (cell, width)) in row.iter().zip(&self.widths).enumerate() {
             let is_last = index + 1 == row.len();
             let text = match self.room {
-                Some(room) if is_last => cut(&cell.text, room.saturating_sub(column)),
-                Some(_) | None => cell.text.clone(),
+                Some(room) if is_last => cut(cell.shown(self.room), room.saturating_sub(column).max(LEAST)),
+                Some(_) | None => cell.shown(self.room).to_owned(),
             };
             let reset = if cell.style.is_empty() { "" } else { style::RESET };
             line.push_str(&format!("{}{text}{reset}", cell.style));
@@ -87,28 +105,40 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Vec<Cell>> {
-        let row = |id: &str, name: &str| vec![Cell::of(id).styled(style::GREEN), Cell::of(name)];
-        vec![row("1", "short\nname"), row("22", "a name that is too long"), row("333", "")]
+        let row = |id: &str, name: &str| {
+            vec![Cell::of(id).styled(style::GREEN), Cell::time("2026-11-24T13:39:31.163Z"), Cell::of(name)]
+        };
+        vec![row("1", "short\nname"), row("22", "a name that is too long for its line"), row("333", "")]
     }
 
     fn drawn(room: Option<usize>) -> String {
-        let lines = Table::new(&["ID", "NAME"], room).draw(&rows()).join("\n");
+        let lines = Table::new(&["ID", "AT, UTC", "NAME"], room).draw(&rows()).join("\n");
         anstream::adapter::strip_str(&lines).to_string()
     }
 
     #[test]
     fn programs_get_every_letter_and_no_head() {
-        assert_eq!(drawn(None), "1    short name\n22   a name that is too long\n333");
+        insta::assert_snapshot!(drawn(None), @r"
+        1    2026-11-24T13:39:31.163Z  short name
+        22   2026-11-24T13:39:31.163Z  a name that is too long for its line
+        333  2026-11-24T13:39:31.163Z
+        ");
     }
 
     #[test]
     fn a_terminal_gets_a_head_and_no_long_lines() {
-        assert_eq!(drawn(Some(16)), "ID   NAME\n1    short name\n22   a name tha…\n333");
+        insta::assert_snapshot!(drawn(Some(54)), @r"
+        ID   AT, UTC           NAME
+        1    2026-11-24 13:39  short name
+        22   2026-11-24 13:39  a name that is too long for it…
+        333  2026-11-24 13:39
+        ");
+        assert_eq!(drawn(Some(1)), drawn(Some(53)), "what one looks for is never cut away");
     }
 
     #[test]
     fn the_head_stands_once() {
-        let mut table = Table::new(&["ID", "NAME"], Some(80));
+        let mut table = Table::new(&["ID", "AT, UTC", "NAME"], Some(80));
         assert_eq!((table.draw(&[]).len(), table.draw(&rows()).len(), table.draw(&rows()).len()), (0, 4, 3));
     }
 }

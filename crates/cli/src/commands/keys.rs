@@ -116,13 +116,13 @@ impl Create {
 
 impl List {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let head = &["ID", "BEGINS", "NAME", "LAST USED", "ENDS", "SCOPES"];
+        let head = &["ID", "BEGINS", "NAME", "LAST USED, UTC", "ENDS, UTC", "SCOPES"];
         self.part.print(client, listing::List { path: "/api/v1/keys", query: Vec::new(), head, row }).await
     }
 }
 
 fn row(key: &answer::Key) -> Vec<Cell> {
-    let time = |time: &Option<String>| Cell::of(time.as_deref().unwrap_or("-"));
+    let time = |time: &Option<String>| Cell::time(time.as_deref().unwrap_or("-"));
     vec![
         Cell::of(&key.id),
         Cell::of(&key.prefix),

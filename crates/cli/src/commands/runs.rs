@@ -128,7 +128,7 @@ impl List {
         let list = listing::List {
             path: "/api/v1/runs",
             query,
-            head: &["ID", "STATUS", "STARTED", "TOOK", "TITLE"],
+            head: &["ID", "STATUS", "STARTED, UTC", "TOOK", "TITLE"],
             row,
         };
         self.part.print(client, list).await
@@ -179,7 +179,7 @@ fn row(run: &answer::Run) -> Vec<Cell> {
     vec![
         Cell::of(&run.id),
         Cell::of(&run.status).styled(colour(&run.status)),
-        Cell::of(&run.created_at),
+        Cell::time(&run.created_at),
         Cell::of(&run.duration_ms.map(progress::duration).unwrap_or_default()),
         Cell::of(run.title.as_deref().unwrap_or_default()),
     ]

@@ -35,7 +35,7 @@ impl List {
         let list = listing::List {
             path: "/api/v1/workflows",
             query: query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            head: &["ID", "STATUS", "VERSION", "UPDATED", "NAME"],
+            head: &["ID", "STATUS", "VERSION", "UPDATED, UTC", "NAME"],
             row,
         };
         self.part.print(client, list).await
@@ -47,7 +47,7 @@ fn row(workflow: &answer::Workflow) -> Vec<Cell> {
         Cell::of(&workflow.id.to_string()),
         Cell::of(&workflow.status).styled(colour(&workflow.status)),
         Cell::of(&workflow.version.to_string()),
-        Cell::of(&workflow.updated_at),
+        Cell::time(&workflow.updated_at),
         Cell::of(&workflow.name),
     ]
 }

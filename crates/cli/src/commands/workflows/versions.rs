@@ -51,8 +51,12 @@ pub struct Rollback {
 impl Versions {
     pub(super) async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
         let path = format!("{}/versions", path(id_of(client, &self.workflow).await?));
-        let list =
-            listing::List { path: &path, query: Vec::new(), head: &["VERSION", "CREATED", "CHANGE"], row };
+        let list = listing::List {
+            path: &path,
+            query: Vec::new(),
+            head: &["VERSION", "CREATED, UTC", "CHANGE"],
+            row,
+        };
         self.part.print(client, list).await
     }
 }
@@ -60,7 +64,7 @@ impl Versions {
 fn row(version: &answer::Version) -> Vec<Cell> {
     vec![
         Cell::of(&version.version.to_string()),
-        Cell::of(&version.created_at),
+        Cell::time(&version.created_at),
         Cell::of(version.change_summary.as_deref().unwrap_or_default()),
     ]
 }
