@@ -1,0 +1,474 @@
+//! Where each setting is looked for, and what is done with what stands there.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+
+use loopfour_server::rate::{BadLimits, Limit, RateLimits};
+use loopfour_store::{BadSecret, Secret};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Config, DEFAULT_LISTEN, Flags, Setting};
+use crate::failure::Failure;
+
+/// Where the settings file is looked for.
+const DEFAULT_FILE: &str = "loopfour.toml";
+const DEFAULT_DATA: &str = "loopfour-data";
+const NO_LIMITS: &str = "this version has no limits yet, only `off` can be said";
+
+/// The settings, and where each comes from.
+///
+/// # Errors
+/// The file cannot be read, has an unknown key, or a value cannot be used.
+pub fn settle(
+    flags: Flags,
+    environment: impl Fn(&str) -> Result<Option<String>, Failure>,
+) -> Result<(Config, Vec<Setting>), Failure> {
+    let (name, file) = read_file(flags.config.as_deref())?;
+    Layers { flags, environment, file, name, settings: Vec::new() }.settle()
+}
+
+/// The address that `text` names, where `origin` is the flag or variable that it comes from.
+///
+/// # Errors
+/// It is none.
+pub fn address(origin: &'static str, text: &str) -> Result<SocketAddr, Failure> {
+    parse((text.to_owned(), Origin::Named(origin)), socket_address)
+}
+
+/// The file, key by key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    public_url: Option<String>,
+    sandbox: Option<bool>,
+    stripe: Option<StripeTable>,
+    rate_limits: Option<RateLimits>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StripeTable {
+    api_base: Option<String>,
+    pace: Option<toml::Value>,
+}
+
+/// Where a value was written.
+enum Origin {
+    Default,
+    /// A flag or a variable, by its name.
+    Named(&'static str),
+    File {
+        name: String,
+        key: &'static str,
+    },
+}
+
+/// For messages.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::Named(name) => f.write_str(name),
+            Origin::File { name, key } => write!(f, "{name}: {key}"),
+        }
+    }
+}
+
+fn read_file(given: Option<&Path>) -> Result<(String, File), Failure> {
+    let path = given.unwrap_or(Path::new(DEFAULT_FILE));
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_file(&name, &text).map(|file| (name, file)),
+        Err(cause) if given.is_none() && cause.kind() == std::io::ErrorKind::NotFound => {
+            Ok((name, File::default()))
+        }
+        Err(cause) => Err(Failure::refused(format!("{name}: cannot be read: {cause}"))),
+    }
+}
+
+fn parse_file(name: &str, text: &str) -> Result<File, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| format!(":{}", before.matches('\n').count() + 1)).unwrap_or_default();
+        Failure::refused(format!("{name}{line}: {}", error.message().replace("unknown field", "unknown key")))
+    })
+}
+
+/// All places where a setting may be written.
+struct Layers<E> {
+    flags: Flags,
+    environment: E,
+    file: File,
+    /// The file's name.
+    name: String,
+    /// What was settled so far.
+    settings: Vec<Setting>,
+}
+
+/// One setting in all places.
+#[derive(Default)]
+struct Places {
+    key: &'static str,
+    flag: Option<(&'static str, String)>,
+    variable: &'static str,
+    file: Option<String>,
+    default: Option<&'static str>,
+}
+
+type Written = (String, Origin);
+
+impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
+    fn settle(mut self) -> Result<(Config, Vec<Setting>), Failure> {
+        let Flags { listen, data, public_url, sandbox, fixtures, config: _ } =
+            std::mem::take(&mut self.flags);
+        let file = std::mem::take(&mut self.file);
+        let stripe = file.stripe.unwrap_or_default();
+        let config = Config {
+            listen: self.listen(listen, file.listen)?,
+            data: self.data(data, file.data)?,
+            sandbox: {
+                self.public_url(public_url, file.public_url)?;
+                self.sandbox(sandbox, file.sandbox)?
+            },
+            fixtures,
+            stripe_api_base: self.api_base(stripe.api_base)?,
+            stripe_api_key: self.secret("STRIPE_API_KEY")?.map(SecretString::from),
+            api_key: self.api_key()?,
+            rate_limits: self.rate_limits(file.rate_limits)?,
+        };
+        self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
+        if config.fixtures.is_some() && !config.sandbox {
+            return Err(Failure::refused("--fixtures: there is no sandbox to load them into")
+                .hint("`--sandbox` sends actions to the built-in offline Stripe"));
+        }
+        if let Some(file) = &config.fixtures {
+            let (value, source) = (Some(file.display().to_string()), "--fixtures".to_owned());
+            self.settings.push(Setting { key: "fixtures", value, source });
+        }
+        Ok((config, self.settings))
+    }
+
+    fn listen(&mut self, flag: Option<String>, file: Option<String>) -> Result<SocketAddr, Failure> {
+        let (flag, default) = (flag.map(|value| ("--listen", value)), Some(DEFAULT_LISTEN));
+        let places = Places { key: "listen", flag, variable: "LOOPFOUR_LISTEN", file, default };
+        let written = self.pick(places)?.unwrap_or((DEFAULT_LISTEN.to_owned(), Origin::Default));
+        parse(written, socket_address)
+    }
+
+    fn data(&mut self, flag: Option<PathBuf>, file: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        let text = |path: PathBuf| path.into_os_string().into_string().map_err(|_| ());
+        let flag = flag.map(text).transpose().map_err(|()| Failure::refused("--data: is not UTF-8"))?;
+        let (flag, file) = (flag.map(|value| ("--data", value)), file.and_then(|path| text(path).ok()));
+        let places =
+            Places { key: "data", flag, variable: "LOOPFOUR_DATA", file, default: Some(DEFAULT_DATA) };
+        parse(self.pick(places)?.unwrap_or((DEFAULT_DATA.to_owned(), Origin::Default)), directory)
+    }
+
+    /// Nothing in this version hands the public address out; a wrong one is told all the same.
+    fn public_url(&mut self, flag: Option<String>, file: Option<String>) -> Result<(), Failure> {
+        let flag = flag.map(|value| ("--public-url", value));
+        let places = Places { key: "public_url", flag, variable: "LOOPFOUR_PUBLIC_URL", file, default: None };
+        self.pick(places)?.map(|written| parse(written, web_address)).transpose().map(|_| ())
+    }
+
+    fn sandbox(&mut self, flag: bool, file: Option<bool>) -> Result<bool, Failure> {
+        let flag = flag.then(|| ("--sandbox", "on".to_owned()));
+        let file = file.map(|on| if on { "on" } else { "off" }.to_owned());
+        let default = Some("off");
+        let places = Places { key: "sandbox", flag, variable: "LOOPFOUR_SANDBOX", file, default };
+        self.pick(places)?.map_or(Ok(false), |written| parse(written, switch))
+    }
+
+    fn api_base(&mut self, file: Option<String>) -> Result<Option<String>, Failure> {
+        let (variable, default) = ("LOOPFOUR_STRIPE_API_BASE", Some(loopfour_connect::stripe::API_BASE));
+        let places = Places { key: "stripe.api_base", flag: None, variable, file, default };
+        self.pick(places)?.map(|written| parse(written, web_address)).transpose()
+    }
+
+    /// The first that is written of flag, environment and file, and where that is.
+    fn pick(&mut self, places: Places) -> Result<Option<Written>, Failure> {
+        let Places { key, flag, variable, file, default } = places;
+        let written = match (flag, (self.environment)(variable)?) {
+            (Some((name, value)), _) => Some((value, Origin::Named(name))),
+            (None, Some(value)) => Some((value, Origin::Named(variable))),
+            (None, None) => file.map(|value| (value, Origin::File { name: self.name.clone(), key })),
+        };
+        let (value, source) = match &written {
+            Some((value, origin)) => (Some(value.clone()), self.source(origin)),
+            None => (default.map(str::to_owned), "default".to_owned()),
+        };
+        self.settings.push(Setting { key, value, source });
+        Ok(written)
+    }
+
+    fn source(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::File { name, .. } => name.clone(),
+            named @ (Origin::Default | Origin::Named(_)) => named.to_string(),
+        }
+    }
+
+    /// A secret, which only the environment may hold.
+    fn secret(&mut self, variable: &'static str) -> Result<Option<String>, Failure> {
+        let secret = (self.environment)(variable)?;
+        let source = if secret.is_some() { variable } else { "default" };
+        let value = secret.as_deref().map(masked);
+        self.settings.push(Setting { key: variable, value, source: source.to_owned() });
+        Ok(secret)
+    }
+
+    /// The message never repeats what was given: it may be a secret that was put in the wrong place.
+    fn api_key(&mut self) -> Result<Option<Secret>, Failure> {
+        let key = self.secret("LOOPFOUR_API_KEY")?.map(|text| text.parse());
+        key.transpose().map_err(|wrong: BadSecret| Failure::refused(format!("LOOPFOUR_API_KEY: {wrong}")))
+    }
+
+    fn rate_limits(&mut self, file: Option<RateLimits>) -> Result<RateLimits, Failure> {
+        let variable = "LOOPFOUR_RATE_LIMITS";
+        let (limits, source) = match ((self.environment)(variable)?, file) {
+            (Some(text), _) => {
+                let limits = text.parse();
+                let wrong = |wrong: BadLimits| Failure::refused(format!("{variable}: {wrong}"));
+                (limits.map_err(wrong)?, variable.to_owned())
+            }
+            (None, Some(limits)) => (limits, self.name.clone()),
+            (None, None) => (RateLimits::default(), "default".to_owned()),
+        };
+        let value = Some(limits_text(limits));
+        self.settings.push(Setting { key: "rate_limits", value, source });
+        Ok(limits)
+    }
+
+    /// For settings of limits, which this version does not have: they may be said to be off.
+    fn only_off(
+        &mut self,
+        variable: &'static str,
+        key: &'static str,
+        file: Option<&toml::Value>,
+    ) -> Result<(), Failure> {
+        let value = (self.environment)(variable)?;
+        if value.as_deref().is_some_and(|value| value != "off") {
+            return Err(Failure::refused(format!("{variable}: {NO_LIMITS}")));
+        }
+        if file.is_some_and(|value| value.as_str() != Some("off")) {
+            return Err(Failure::refused(format!("{}: {key}: {NO_LIMITS}", self.name)));
+        }
+        let source = match (value, file) {
+            (Some(_), _) => variable,
+            (None, Some(_)) => &self.name,
+            (None, None) => "default",
+        };
+        let source = source.to_owned();
+        self.settings.push(Setting { key, value: Some("off".to_owned()), source });
+        Ok(())
+    }
+}
+
+/// As much of a secret as tells what it is: a key of the test mode, say.
+fn masked(secret: &str) -> String {
+    let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_", "wfk_"];
+    let kind = known.into_iter().find(|kind| secret.starts_with(kind)).unwrap_or_default();
+    format!("{kind}****")
+}
+
+fn limits_text(RateLimits { read, write, execute, webhooks }: RateLimits) -> String {
+    let parts = [("read", read), ("write", write), ("execute", execute), ("webhooks", webhooks)];
+    let parts = parts.map(|(name, limit)| match limit {
+        Limit::Off => format!("{name}=off"),
+        Limit::PerMinute(number) => format!("{name}={number}"),
+    });
+    parts.join(",")
+}
+
+fn parse<T>((value, origin): Written, parser: fn(&str) -> Result<T, &'static str>) -> Result<T, Failure> {
+    parser(&value).map_err(|wanted| Failure::refused(format!("{origin}: `{value}` is not {wanted}")))
+}
+
+fn socket_address(value: &str) -> Result<SocketAddr, &'static str> {
+    let found = value.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or("an address such as 127.0.0.1:3000")
+}
+
+fn directory(value: &str) -> Result<PathBuf, &'static str> {
+    if value.is_empty() { Err("a directory") } else { Ok(PathBuf::from(value)) }
+}
+
+/// Without the slash at its end.
+fn web_address(value: &str) -> Result<String, &'static str> {
+    let wanted = "an http or https address";
+    let url = reqwest::Url::parse(value).map_err(|_| wanted)?;
+    let usable = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if usable { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(wanted) }
+}
+
+fn switch(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err("on or off"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(flags: Flags, variables: &[(&str, &str)], text: &str) -> Result<Config, String> {
+        explain(flags, variables, text).map(|(config, _)| config)
+    }
+
+    fn explain(
+        flags: Flags,
+        variables: &[(&str, &str)],
+        text: &str,
+    ) -> Result<(Config, Vec<Setting>), String> {
+        let environment = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            Ok(found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty()))
+        };
+        let file = parse_file("loopfour.toml", text).map_err(|failure| failure.to_string())?;
+        let layers =
+            Layers { flags, environment, file, name: "loopfour.toml".to_owned(), settings: Vec::new() };
+        layers.settle().map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+        let listen = |flag: Option<&str>, variable: &str, file: &str| {
+            let flags = Flags { listen: flag.map(str::to_owned), ..Flags::default() };
+            settle(flags, &[("LOOPFOUR_LISTEN", variable)], file).unwrap().listen.port()
+        };
+        assert_eq!(listen(Some("127.0.0.1:1"), "127.0.0.1:2", "listen = '127.0.0.1:3'"), 1);
+        assert_eq!(listen(None, "127.0.0.1:2", "listen = '127.0.0.1:3'"), 2);
+        assert_eq!(listen(None, "", "listen = '127.0.0.1:3'"), 3);
+        assert_eq!(listen(None, "", ""), 3000);
+    }
+
+    #[track_caller]
+    fn refused(variables: &[(&str, &str)], file: &str, expected: &str) {
+        assert_eq!(settle(Flags::default(), variables, file).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_place() {
+        refused(
+            &[],
+            "data = 'x'\nlistn = 'y'",
+            "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
+             `stripe`, `rate_limits`",
+        );
+        refused(
+            &[],
+            "[stripe]\nbase = ''",
+            "loopfour.toml:2: unknown key `base`, expected `api_base` or `pace`",
+        );
+        refused(&[], "listen = 3000", "loopfour.toml:1: invalid type: integer `3000`, expected a string");
+        refused(
+            &[],
+            "listen = '3000'",
+            "loopfour.toml: listen: `3000` is not an address such as 127.0.0.1:3000",
+        );
+        refused(&[("LOOPFOUR_SANDBOX", "maybe")], "", "LOOPFOUR_SANDBOX: `maybe` is not on or off");
+        refused(
+            &[("LOOPFOUR_STRIPE_API_BASE", "api.stripe.com")],
+            "",
+            "LOOPFOUR_STRIPE_API_BASE: `api.stripe.com` is not an http or https address",
+        );
+        refused(
+            &[("LOOPFOUR_PUBLIC_URL", "ftp://x")],
+            "",
+            "LOOPFOUR_PUBLIC_URL: `ftp://x` is not an http or https address",
+        );
+        refused(
+            &[("LOOPFOUR_API_KEY", "wfk_short")],
+            "",
+            "LOOPFOUR_API_KEY: an API key is `wfk_` and 32 letters or digits",
+        );
+        refused(&[], "data = ''", "loopfour.toml: data: `` is not a directory");
+    }
+
+    #[test]
+    fn rate_limits_come_from_the_environment_or_the_file() {
+        let limits = |variable: &str, file: &str| {
+            settle(Flags::default(), &[("LOOPFOUR_RATE_LIMITS", variable)], file).unwrap().rate_limits
+        };
+        assert_eq!(limits("", ""), RateLimits::default());
+        assert_eq!(limits("", "rate_limits = 'off'"), RateLimits::OFF);
+        let file = "rate_limits = { read = 5, write = 'off' }";
+        assert_eq!(limits("", file), "read=5,write=off".parse().unwrap());
+        assert_eq!(limits("execute=7", file), "execute=7".parse().unwrap());
+        let said =
+            "say `off` or some of `read=N,write=N,execute=N,webhooks=N`, N a whole number from 1 or `off`";
+        refused(
+            &[("LOOPFOUR_RATE_LIMITS", "read=0")],
+            "",
+            &format!("LOOPFOUR_RATE_LIMITS: `0` is no limit; {said}"),
+        );
+        refused(
+            &[],
+            "[rate_limits]\nreed = 5",
+            &format!("loopfour.toml:1: `reed` is none of read, write, execute, webhooks; {said}"),
+        );
+    }
+
+    #[test]
+    fn each_setting_is_told_with_its_place_and_no_secret_is() {
+        let flags = Flags { data: Some("x".into()), ..Flags::default() };
+        let variables = [
+            ("LOOPFOUR_LISTEN", "127.0.0.1:1"),
+            ("STRIPE_API_KEY", "rk_live_confidential"),
+            ("LOOPFOUR_RATE_LIMITS", "off"),
+        ];
+        let (_, settings) = explain(flags, &variables, "sandbox = true").unwrap();
+        let lines = settings.iter().map(|setting| {
+            let value = setting.value.as_deref().unwrap_or("-");
+            format!("{} {value} {}", setting.key, setting.source)
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
+        listen 127.0.0.1:1 LOOPFOUR_LISTEN
+        data x --data
+        public_url - default
+        sandbox on loopfour.toml
+        stripe.api_base https://api.stripe.com default
+        STRIPE_API_KEY rk_live_**** STRIPE_API_KEY
+        LOOPFOUR_API_KEY - default
+        rate_limits read=off,write=off,execute=off,webhooks=off LOOPFOUR_RATE_LIMITS
+        stripe.pace off default
+        ");
+        assert_eq!(masked("confidential"), "****");
+    }
+
+    #[test]
+    fn fixtures_need_a_sandbox() {
+        let flags = |sandbox| Flags { sandbox, fixtures: Some("x.json".into()), ..Flags::default() };
+        let (config, settings) = explain(flags(true), &[], "").unwrap();
+        assert_eq!(config.fixtures.as_deref(), Some(Path::new("x.json")));
+        assert_eq!(settings.last().unwrap().value.as_deref(), Some("x.json"));
+        let refusal = settle(flags(false), &[], "").unwrap_err();
+        assert!(refusal.starts_with("--fixtures: there is no sandbox"), "{refusal}");
+    }
+
+    #[test]
+    fn the_pace_can_only_be_off() {
+        refused(
+            &[("LOOPFOUR_STRIPE_PACE", "read=1")],
+            "",
+            "LOOPFOUR_STRIPE_PACE: this version has no limits yet, only `off` can be said",
+        );
+        let off = [("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")];
+        settle(Flags::default(), &off, "rate_limits = 'off'\n[stripe]\npace = 'off'").unwrap();
+    }
+
+    #[test]
+    fn addresses_lose_the_slash_at_their_end() {
+        let config = settle(Flags::default(), &[("LOOPFOUR_STRIPE_API_BASE", "http://127.0.0.1:9/")], "");
+        assert_eq!(config.unwrap().stripe_api_base.as_deref(), Some("http://127.0.0.1:9"));
+    }
+}
