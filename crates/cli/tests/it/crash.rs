@@ -14,6 +14,18 @@ const CALLS: [(&str, &str); 6] = [
     ("POST", "/v1/invoices/*/send"),
 ];
 
+/// Calls of a crash test are not counted.
+fn unlimited(mut command: std::process::Command) -> std::process::Command {
+    println!("limits off: LOOPFOUR_RATE_LIMITS=off LOOPFOUR_STRIPE_PACE=off");
+    command.envs([("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")]);
+    command
+}
+
+/// `serve` with the sandbox inside.
+fn inside(place: &Place) -> Server {
+    Server::start(unlimited(Server::command(place, &["--sandbox"])))
+}
+
 /// Makes Stripe hold the answer of one call until long after the test.
 fn hold(sandbox: std::net::SocketAddr, kind: &str, (method, path): (&str, &str)) {
     let fault = json!({"kind": kind, "milliseconds": 600_000, "match": {"method": method, "path": path}});
@@ -73,7 +85,7 @@ fn with_the_sandbox_inside_each_object_exists_once() {
     for kind in ["delay", "delay_after_write"] {
         for call in CALLS {
             let place = Place::new();
-            let server = Server::serve(&place, &["--sandbox"]);
+            let server = inside(&place);
             hold(server.sandbox(), kind, call);
             server.start_example("ada@example.com");
             await_call(server.sandbox(), call);
@@ -81,7 +93,7 @@ fn with_the_sandbox_inside_each_object_exists_once() {
                 await_write(server.sandbox(), call);
             }
             server.kill();
-            let server = Server::serve(&place, &["--sandbox"]);
+            let server = inside(&place);
             assert_eq!(server.await_end()["status"], "completed", "{kind} {call:?}");
             check_objects(server.sandbox());
         }
@@ -95,14 +107,14 @@ fn with_the_sandbox_beside_each_object_exists_once() {
             let (place, elsewhere) = (Place::new(), Place::new());
             let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
             hold(sandbox.address, kind, call);
-            let server = Server::beside(&place, &sandbox);
+            let server = Server::start(unlimited(Server::command_beside(&place, &sandbox)));
             server.start_example("ada@example.com");
             await_call(sandbox.address, call);
             if kind == "delay_after_write" && call.0 == "POST" {
                 await_write(sandbox.address, call);
             }
             server.kill();
-            let server = Server::beside(&place, &sandbox);
+            let server = Server::start(unlimited(Server::command_beside(&place, &sandbox)));
             assert_eq!(server.await_end()["status"], "completed", "{kind} {call:?}");
             check_objects(sandbox.address);
         }

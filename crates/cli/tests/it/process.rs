@@ -114,17 +114,27 @@ impl Server {
 
     /// `serve` on a free port with the usual key.
     pub fn serve(place: &Place, arguments: &[&str]) -> Server {
+        Server::start(Server::command(place, arguments))
+    }
+
+    /// What [`Server::serve`] starts.
+    pub fn command(place: &Place, arguments: &[&str]) -> Command {
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments).env("LOOPFOUR_API_KEY", KEY);
-        Server::start(command)
+        command
     }
 
     /// `serve` that takes a sandbox of its own process for Stripe.
     pub fn beside(place: &Place, sandbox: &Server) -> Server {
-        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.env("LOOPFOUR_API_KEY", KEY).env("STRIPE_API_KEY", "sk_test_abc");
+        Server::start(Server::command_beside(place, sandbox))
+    }
+
+    /// What [`Server::beside`] starts.
+    pub fn command_beside(place: &Place, sandbox: &Server) -> Command {
+        let mut command = Server::command(place, &[]);
+        command.env("STRIPE_API_KEY", "sk_test_abc");
         command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
-        Server::start(command)
+        command
     }
 
     /// What it said on stderr so far.
