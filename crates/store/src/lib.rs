@@ -110,10 +110,10 @@ impl Store {
     }
 
     /// Makes a change in the writer. The outer result of `change` is the database's, the inner one the caller's; at
-    /// either error it stops and is taken back whole. `committed` runs after the commit and before anybody hears of it.
+    /// either error it stops and is taken back whole. It may be made again after it was taken back. `committed` runs after the commit and before anybody hears of it.
     async fn write<T, E>(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+        change: impl Fn(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
         committed: impl FnOnce(&Memory, &T) + Send + 'static,
     ) -> Result<T, E>
     where

@@ -28,7 +28,7 @@ impl Store {
         let name = name.to_owned();
         let insert = move |db: &Connection| {
             let id = insert(db, &name, now)?;
-            Ok(id.ok_or(CompanyError::Exists(name)))
+            Ok(id.ok_or(CompanyError::Exists(name.clone())))
         };
         self.write(insert, |_, _| {}).await
     }

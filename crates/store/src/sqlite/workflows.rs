@@ -190,7 +190,7 @@ impl Store {
         let create = move |db: &Connection| {
             insert_head(db, &row)?;
             insert_version(db, &row, &source, None)?;
-            Ok(Ok(row))
+            Ok(Ok(row.clone()))
         };
         self.write(create, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
     }
@@ -232,7 +232,8 @@ impl Store {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let row = WorkflowRow { version: old.version + 1, name: edit.name, updated_at: now, ..old };
+            let row =
+                WorkflowRow { version: old.version + 1, name: edit.name.clone(), updated_at: now, ..old };
             insert_version(db, &row, &edit.source, edit.change_summary.as_deref())?;
             update_head(db, &row)?;
             Ok(Ok(row))

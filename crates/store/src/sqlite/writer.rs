@@ -1,6 +1,6 @@
 //! The thread that owns the only writing connection. Requests that arrive while it commits are committed together next,
-//! so the disk's pace sets the size of a batch; each has a savepoint of its own and may fail alone. Nobody hears of a
-//! change before its commit.
+//! so the disk's pace sets the size of a batch. Each may fail alone: a batch in which one fails is taken back and made
+//! again, every request with a savepoint of its own. Nobody hears of a change before its commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,20 +22,25 @@ const QUEUE: usize = 1024;
 /// So many requests share a commit at most: more would lengthen the slowest answer and raise the rate no further.
 const BATCH: usize = 128;
 
-/// A request gets the connection, or the reason why there is none to use.
-type Request = Box<dyn FnOnce(Result<&Connection, StorageError>) -> Answer + Send>;
+/// What is asked of the thread.
+trait Request: Send {
+    /// Makes the change and says whether it is to stay. Called anew when what it did was taken back.
+    fn make(&mut self, db: &Connection) -> bool;
 
-/// What a request leaves behind when it ran.
-struct Answer {
-    /// Whether its changes stay.
-    keep: bool,
-    /// Tells whoever asked, once it is known whether the commit happened.
-    tell: Box<dyn FnOnce(Result<(), StorageError>)>,
+    /// Tells whoever asked, once it is known whether the commit happened; nobody if the change met a defect.
+    fn tell(self: Box<Self>, commit: Result<(), StorageError>);
+}
+
+struct Asked<C, T, E, F> {
+    change: C,
+    /// What came of the change when it was made last.
+    result: Option<Result<T, E>>,
+    tell: F,
 }
 
 /// The handle of the thread. Dropping it finishes what was asked for and waits for the thread's end.
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Request>>,
+    queue: Option<mpsc::Sender<Box<dyn Request>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,7 +58,7 @@ impl Writer {
     /// Makes a change, which must stop at its first error; see `Store::write`.
     pub(crate) async fn write<T, E>(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+        change: impl Fn(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
         committed: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
     where
@@ -79,9 +84,9 @@ impl Writer {
     /// Makes a change that nobody waits for; it is dropped when there is much else to do.
     pub(crate) fn write_if_idle(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        change: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) {
-        let request = request(|db| change(db).map(Ok::<(), StorageError>), |_| {});
+        let request = request(move |db| change(db).map(Ok::<(), StorageError>), |_| {});
         if let Some(queue) = &self.queue {
             // A full queue is the case in which it is dropped.
             let _ = queue.try_send(request);
@@ -100,21 +105,37 @@ impl Drop for Writer {
     }
 }
 
-fn request<T: 'static, E: From<StorageError> + 'static>(
-    change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
+fn request<T: Send + 'static, E: From<StorageError> + Send + 'static>(
+    change: impl Fn(&Connection) -> rusqlite::Result<Result<T, E>> + Send + 'static,
     tell: impl FnOnce(Result<T, E>) + Send + 'static,
-) -> Request {
-    Box::new(move |db| {
-        let result = db.and_then(|db| change(db).map_err(StorageError::from));
-        Answer {
-            keep: matches!(result, Ok(Ok(_))),
-            // A refusal too counts only with the commit: it may rest on changes that were before it in the batch.
-            tell: Box::new(move |commit| tell(commit.and(result).unwrap_or_else(|error| Err(error.into())))),
-        }
-    })
+) -> Box<dyn Request> {
+    Box::new(Asked { change, result: None, tell })
 }
 
-fn run(mut db: Connection, mut requests: mpsc::Receiver<Request>, checkpointer: Checkpointer) {
+impl<C, T, E, F> Request for Asked<C, T, E, F>
+where
+    C: Fn(&Connection) -> rusqlite::Result<Result<T, E>> + Send,
+    T: Send,
+    E: From<StorageError> + Send,
+    F: FnOnce(Result<T, E>) + Send,
+{
+    fn make(&mut self, db: &Connection) -> bool {
+        self.result = None;
+        let result = (self.change)(db).unwrap_or_else(|error| Err(StorageError::from(error).into()));
+        self.result.insert(result).is_ok()
+    }
+
+    fn tell(self: Box<Self>, commit: Result<(), StorageError>) {
+        match (commit, self.result) {
+            // A refusal too counts only with the commit: it may rest on changes that were before it in the batch.
+            (Ok(()), Some(result)) => (self.tell)(result),
+            (Ok(()), None) => {}
+            (Err(error), _) => (self.tell)(Err(error.into())),
+        }
+    }
+}
+
+fn run(mut db: Connection, mut requests: mpsc::Receiver<Box<dyn Request>>, checkpointer: Checkpointer) {
     let log = Arc::new(AtomicI32::new(0));
     let pages = Arc::clone(&log);
     let hook = move |_: &mut Wal, size| {
@@ -132,49 +153,74 @@ fn run(mut db: Connection, mut requests: mpsc::Receiver<Request>, checkpointer: 
 }
 
 /// Commits a batch and tells everyone in it.
-fn commit(db: &Connection, batch: &mut Vec<Request>) {
-    let mut answers = Vec::with_capacity(batch.len());
-    let mut state = execute(db, "BEGIN IMMEDIATE");
-    for request in batch.drain(..) {
-        match &state {
-            Ok(()) => state = apart(db, request, &mut answers),
-            Err(cause) => answers.push(request(Err(cause.clone()))),
-        }
-    }
-    let state = state.and_then(|()| execute(db, "COMMIT"));
+fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>) {
+    let state = make(db, batch).and_then(|()| execute(db, "COMMIT"));
     if let Err(cause) = &state {
-        error!(%cause, requests = answers.len(), "a commit failed");
+        error!(%cause, requests = batch.len(), "a commit failed");
         if !db.is_autocommit()
             && let Err(cause) = execute(db, "ROLLBACK")
         {
             error!(%cause, "and could not be taken back");
         }
     }
-    for answer in answers {
+    for request in batch.drain(..) {
         let told = state.clone();
-        if catch_unwind(AssertUnwindSafe(|| (answer.tell)(told))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| request.tell(told))).is_err() {
             error!("telling of a commit met a defect");
         }
     }
 }
 
-/// Runs one request so that it can fail alone. An error means that the transaction as a whole is lost.
-fn apart(db: &Connection, request: Request, answers: &mut Vec<Answer>) -> Result<(), StorageError> {
+/// Makes the changes of a batch in one transaction. An error means that it is lost as a whole.
+fn make(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<(), StorageError> {
+    execute(db, "BEGIN IMMEDIATE")?;
+    // Nearly always all of them stay, and two statements a request are saved.
+    if together(db, batch)? {
+        return Ok(());
+    }
+    execute(db, "ROLLBACK")?;
+    execute(db, "BEGIN IMMEDIATE")?;
+    batch.iter_mut().try_for_each(|request| apart(db, request))
+}
+
+/// Makes the changes one after the other, and says whether none of those that are not to stay left anything behind.
+fn together(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<bool, StorageError> {
+    for request in batch {
+        let before = db.total_changes();
+        let keep = made(db, request);
+        within_transaction(db)?;
+        if !keep && db.total_changes() != before {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes one change so that it can fail alone.
+fn apart(db: &Connection, request: &mut Box<dyn Request>) -> Result<(), StorageError> {
     execute(db, "SAVEPOINT request")?;
-    let answer = catch_unwind(AssertUnwindSafe(|| request(Ok(db)))).ok();
-    let keep = answer.as_ref().is_some_and(|answer| answer.keep);
-    match answer {
-        Some(answer) => answers.push(answer),
-        None => error!("a request to the database met a defect"),
-    }
-    if db.is_autocommit() {
-        // SQLite takes a whole transaction back by itself when the disk is full or broken.
-        return Err(StorageError("the transaction was taken back: the disk may be full".to_owned()));
-    }
+    let keep = made(db, request);
+    within_transaction(db)?;
     if !keep {
         execute(db, "ROLLBACK TO request")?;
     }
     execute(db, "RELEASE request")
+}
+
+/// Whether the change is to stay; one that meets a defect is not.
+fn made(db: &Connection, request: &mut Box<dyn Request>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| request.make(db))).unwrap_or_else(|_| {
+        error!("a request to the database met a defect");
+        false
+    })
+}
+
+/// SQLite takes a whole transaction back by itself when the disk is full or broken.
+fn within_transaction(db: &Connection) -> Result<(), StorageError> {
+    match db.is_autocommit() {
+        true => Err(StorageError("the transaction was taken back: the disk may be full".to_owned())),
+        false => Ok(()),
+    }
 }
 
 fn execute(db: &Connection, statement: &str) -> Result<(), StorageError> {
@@ -209,7 +255,7 @@ mod tests {
         assert!(db.is_autocommit(), "no transaction is left open");
     }
 
-    fn named(name: &'static str, sql: &'static str, told: Told) -> Request {
+    fn named(name: &'static str, sql: &'static str, told: Told) -> Box<dyn Request> {
         let change = move |db: &Connection| {
             assert_ne!(sql, "panic");
             db.execute_batch(sql).map(Ok::<(), StorageError>)
@@ -225,6 +271,27 @@ mod tests {
             ("c", "INSERT INTO numbers VALUES (3, NULL)"),
         ];
         check(&batch, &[("a", true), ("b", false), ("c", true)], &[1, 3]);
+    }
+
+    #[test]
+    fn a_request_that_fails_with_nothing_changed_costs_the_others_nothing() {
+        let batch = [
+            ("a", "INSERT INTO numbers VALUES (1, NULL)"),
+            ("b", "SELECT * FROM nowhere"),
+            ("c", "INSERT INTO numbers VALUES (3, NULL)"),
+        ];
+        check(&batch, &[("a", true), ("b", false), ("c", true)], &[1, 3]);
+    }
+
+    #[test]
+    fn a_request_that_is_made_again_counts_once() {
+        let batch = [
+            ("a", "INSERT INTO numbers SELECT coalesce(max(n), 0) + 1, NULL FROM numbers"),
+            ("b", "INSERT INTO numbers VALUES (9, NULL); SELECT * FROM nowhere"),
+            ("c", "INSERT INTO numbers SELECT coalesce(max(n), 0) + 1, NULL FROM numbers"),
+            ("d", "INSERT INTO numbers VALUES (7, NULL); SELECT * FROM nowhere"),
+        ];
+        check(&batch, &[("a", true), ("b", false), ("c", true), ("d", false)], &[1, 2]);
     }
 
     #[test]
