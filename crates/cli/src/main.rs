@@ -27,6 +27,11 @@ use clap::Parser as _;
 use crate::commands::Command;
 use crate::failure::{DONE, Failure, REFUSED};
 
+/// A run makes many small allocations, on one thread, that are freed on another; the system's allocator takes a tenth of
+/// the server's time for them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Self-hosted workflows for finance teams.
 #[derive(clap::Parser)]
 #[command(name = "loopfour", version, max_term_width = 100, arg_required_else_help = true)]
