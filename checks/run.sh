@@ -6,8 +6,8 @@ cd "$(dirname "$0")"
 ./setup.sh
 
 if [ -z "${LOOPFOUR:-}" ]; then
-  (cd .. && cargo build --quiet --package loopfour-cli --bin loopfour)
-  target=$(cd .. && cargo metadata --no-deps --format-version 1 |
+  cargo build --quiet --package loopfour-cli --bin loopfour
+  target=$(cargo metadata --no-deps --format-version 1 |
     .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
   export LOOPFOUR="$target/debug/loopfour"
 fi

@@ -14,7 +14,8 @@ const CALLS: [(&str, &str); 6] = [
     ("POST", "/v1/invoices/*/send"),
 ];
 
-/// Calls of a crash test are not counted.
+/// Calls of a crash test are not counted, and it says so.
+#[expect(clippy::print_stdout, reason = "a test says under which settings it ran")]
 fn unlimited(mut command: std::process::Command) -> std::process::Command {
     println!("limits off: LOOPFOUR_RATE_LIMITS=off LOOPFOUR_STRIPE_PACE=off");
     command.envs([("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")]);
