@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::failure::Failure;
+pub(crate) use layers::without_password;
 
 /// Where a server listens that is not told.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:3000";

@@ -1,7 +1,7 @@
 //! `loopfour config show`: the settings in force and where each comes from.
 
 use crate::client::local_address;
-use crate::config::{self, Flags, Setting};
+use crate::config::{self, Flags, Setting, without_password};
 use crate::failure::{DONE, Failure};
 use crate::print;
 use crate::table::{Cell, Table};
@@ -52,7 +52,7 @@ impl Config {
         settings.push(Setting {
             key: "LOOPFOUR_SERVER",
             source: if named.is_some() { "LOOPFOUR_SERVER" } else { "listen" }.to_owned(),
-            value: named.or_else(|| Some(local_address(config.listen))),
+            value: named.map(|named| without_password(&named)).or_else(|| Some(local_address(config.listen))),
         });
         let lines: Vec<String> = if show.json {
             let json = |setting| serde_json::to_string(setting).expect("texts are always JSON");

@@ -25,7 +25,7 @@ Exit codes:
   1    failed, cancelled or timed out
   2    not started: a wrong file, input or setting, or a data directory that
        another process uses
-  3    waiting for a person
+  3    waiting: for a person, or for the next start of the server
   130  stopped by Ctrl-C: the next `loopfour serve` on the data directory goes on
        with the run; one on a server goes on there
 

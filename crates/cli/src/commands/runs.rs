@@ -75,7 +75,7 @@ struct Show {
 /// Follow a run, step by step, from its beginning to its end.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting for a person.
+Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting: for a person, or for the next start of the server.
 
 Examples:
   loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968

@@ -198,7 +198,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             (None, None) => file.map(|value| (value, Origin::File { name: self.name.clone(), key })),
         };
         let (value, source) = match &written {
-            Some((value, origin)) => (Some(value.clone()), self.source(origin)),
+            Some((value, origin)) => (Some(without_password(value)), self.source(origin)),
             None => (default.map(str::to_owned), "default".to_owned()),
         };
         self.settings.push(Setting { key, value, source });
@@ -273,6 +273,16 @@ fn masked(secret: &str) -> String {
     let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_", "wfk_"];
     let kind = known.into_iter().find(|kind| secret.starts_with(kind)).unwrap_or_default();
     format!("{kind}****")
+}
+
+/// An address without the name and password that may stand in it; other texts as they are.
+pub(crate) fn without_password(text: &str) -> String {
+    let masked = text.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (_, host) = authority.rsplit_once('@')?;
+        Some(format!("{scheme}://****@{host}{path}"))
+    });
+    masked.unwrap_or_else(|| text.to_owned())
 }
 
 fn limits_text(RateLimits { read, write, execute, webhooks }: RateLimits) -> String {
@@ -443,6 +453,9 @@ mod tests {
         stripe.pace off default
         ");
         assert_eq!(masked("confidential"), "****");
+        assert_eq!(without_password("http://me:secret@host:1/p@th?q"), "http://****@host:1/p@th?q");
+        assert_eq!(without_password("https://host/a@b"), "https://host/a@b");
+        assert_eq!(without_password("127.0.0.1:3000"), "127.0.0.1:3000");
     }
 
     #[test]
