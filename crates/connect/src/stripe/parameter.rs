@@ -4,7 +4,7 @@ use loopfour_lang::Value;
 use loopfour_lang::catalog::Type;
 
 use super::form::Form;
-use super::quirks::counts;
+use super::quirks::decides;
 use super::refusal::{Refusal, Result};
 use super::value::{Node, boolean, decimal, integer, shown, text};
 
@@ -18,7 +18,7 @@ const METADATA_VALUE_CHARACTERS: usize = 500;
 /// What happens to a member that is written and comes out empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Empties {
-    /// It is left out, unless it must be there or says how much.
+    /// It is left out, unless it must be there or says how much or which one.
     LeftOut,
     /// It is refused: inside a filter it would let more through.
     Refused,
@@ -174,7 +174,7 @@ fn object(form: &mut Form, kind: &Type, node: Node<'_>, empties: Empties) -> Res
             let what = "is not known to Stripe there";
             return Err(Refusal::invalid(what, format!("it takes {}", listed(&names))).inside(name));
         };
-        let needed = empties == Empties::Refused || required.iter().any(|one| one == wire) || counts(wire);
+        let needed = empties == Empties::Refused || required.iter().any(|one| one == wire) || decides(wire);
         if needed && (member.is_absent() || member.clears()) {
             return Err(Refusal::empty(member).inside(name));
         }

@@ -163,6 +163,17 @@ fn what_would_widen_the_call_is_refused() {
         (EMPTY, "items[1].price", "{{input.items}}"),
     );
     refuses(r#""items": [{"quantity": 1}]"#, "{}", (EMPTY, "items[0].price", "missing"));
+    let update = Catalog::builtin().action("stripe.updateSubscription").unwrap();
+    let changed = r#"{"subscriptionId": "sub_1", "items": [{"id": "{{input.itemId}}", "price": "price_2"}]}"#;
+    for absent in ["{}", r#"{"itemId": null}"#, r#"{"itemId": ""}"#] {
+        check(update, changed, absent, Err((EMPTY, "items[0].id", "{{input.itemId}}")));
+    }
+    check(
+        update,
+        r#"{"subscriptionId": "sub_1", "items": [{"price": "price_2"}]}"#,
+        "{}",
+        Ok("POST /v1/subscriptions/sub_1 items[0][price]=price_2"),
+    );
     let needing = needing_items();
     check(&needing, "{}", "{}", Err((EMPTY, "items", "missing")));
     check(&needing, r#"{"items": []}"#, "{}", Err((EMPTY, "items", "without a value")));
