@@ -175,6 +175,12 @@ fn what_would_widen_the_call_is_refused() {
         Ok("POST /v1/subscriptions/sub_1 items[0][price]=price_2"),
     );
     let needing = needing_items();
+    check(
+        update,
+        r#"{"subscription_id": "sub_1", "proration_behavior": "none"}"#,
+        "{}",
+        Ok("POST /v1/subscriptions/sub_1 proration_behavior=none"),
+    );
     check(&needing, "{}", "{}", Err((EMPTY, "items", "missing")));
     check(&needing, r#"{"items": []}"#, "{}", Err((EMPTY, "items", "without a value")));
     check(&needing, r#"{"items": [{"price": "{{input.p}}"}]}"#, "{}", Err((EMPTY, "items", "{{input.p}}")));

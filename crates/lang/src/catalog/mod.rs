@@ -95,24 +95,28 @@ pub struct Action {
 }
 
 impl Action {
-    /// The parameter that a key of `config` means: by its name in workflows or on the wire.
+    /// The parameter that a key of `config` means: by its name in workflows, by that name in
+    /// snake_case, or by its name on the wire.
     ///
     /// ```
     /// let catalog = loopfour_lang::Catalog::builtin();
     /// let action = catalog.action("stripe.createInvoice").unwrap();
     /// assert_eq!(action.parameter("daysUntilDue").unwrap().wire, "days_until_due");
     /// assert_eq!(action.parameter("days_until_due").unwrap().wire, "days_until_due");
+    /// assert_eq!(action.parameter("customer_id").unwrap().wire, "customer");
     /// ```
     pub fn parameter(&self, key: &str) -> Option<&Parameter> {
-        let named = self.parameters.iter().find(|parameter| parameter.name == key);
-        named.or_else(|| self.parameters.iter().find(|parameter| parameter.wire == key))
+        let find = |means: fn(&Parameter, &str) -> bool| self.parameters.iter().find(|one| means(one, key));
+        find(|one, key| one.name == key)
+            .or_else(|| find(|one, key| one.wire == key))
+            .or_else(|| find(|one, key| tables::snake_case(&one.name) == key))
     }
 }
 
 /// One parameter of an action.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Name in workflows, camelCase.
+    /// Name in workflows, camelCase; accepted in snake_case as well.
     pub name: String,
     /// Name on the wire, snake_case; accepted in workflows as well.
     pub wire: String,

@@ -235,7 +235,7 @@ fn texts(values: &serde_json::Value) -> Vec<String> {
 }
 
 /// The wire name that a name in a workflow has where the overlay gives none.
-fn snake_case(name: &str) -> String {
+pub(super) fn snake_case(name: &str) -> String {
     let mut wire = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {

@@ -57,6 +57,16 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
+        what: "a documented name in snake_case is a spelling too",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.finalizeInvoice", "config": {"invoice_id": "in_x"}},
+{"id": "b", "action": "stripe.createInvoice", "config": {"customerId": "cus_x", "customer_id": "cus_y"}}
+]}"#,
+        found: &[
+            "LF0107 steps[1].config.customer_id 3:81 `customer_id` and `customerId` are one parameter in two spellings | keep one of them",
+        ],
+    },
+    Row {
         what: "a fraction of a cent",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
 {"id": "a", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "amount": 99.5, "currency": "usd"}}
