@@ -57,6 +57,14 @@ pub async fn run(
     query.finish()?;
     let wanted = wanted(body::optional_object(request).await?)?;
     let row = workflows::find(&app, &caller, id).await?;
+    // What was started is found again whatever became of its workflow since; only an archived one answers nothing.
+    if let Some(key) = &wanted.idempotency_key
+        && row.status != WorkflowStatus::Archived
+        && let Some(run) = app.store().run_by_key(caller.company(), id, key.clone(), app.now()).await?
+    {
+        let version = version_started_with(&app, &caller, run, &wanted.input).await?;
+        return reply(&app, &caller, id, found(run), version, wait).await;
+    }
     workflows::refuse_unless(&row, &[WorkflowStatus::Active], "run")?;
     let definition = definition(&app, &caller, id, row.version).await?;
     fits(&definition, &wanted.input).await?;
@@ -73,8 +81,7 @@ pub async fn run(
     let (started, version) = match app.runs().start(start).await {
         Ok(started) => (started, row.version),
         Err(StartError::Journal(JournalError::Exists { run })) => {
-            let version = version_started_with(&app, &caller, run, &wanted.input).await?;
-            (Started { run, rest: Box::pin(std::future::ready(None)) }, version)
+            (found(run), version_started_with(&app, &caller, run, &wanted.input).await?)
         }
         Err(StartError::Stopping) => return Err(Error::new(Code::Unavailable, "the server is stopping")),
         Err(StartError::Journal(JournalError::Storage(cause))) => {
@@ -84,14 +91,31 @@ pub async fn run(
             return Err(Error::internal(error));
         }
     };
+    reply(&app, &caller, id, started, version, wait).await
+}
+
+/// A run that was started before; where it ran is not known here.
+fn found(run: RunId) -> Started {
+    Started { run, rest: Box::pin(std::future::ready(None)) }
+}
+
+/// The run once it has ended, if that is waited for and comes in time; else that it was accepted.
+async fn reply(
+    app: &App,
+    caller: &Caller,
+    id: WorkflowId,
+    started: Started,
+    version: u32,
+    wait: Option<u32>,
+) -> Result<Answer, Error> {
     let run = started.run;
     if let Some(seconds) = wait {
         let until = Instant::now() + Duration::from_secs(u64::from(seconds));
         // As a rule the run's own state comes back from where it ran, and its journal need not be read.
         match tokio::time::timeout_at(until, started.rest).await {
             Ok(Some(run)) if run.status.has_ended() => return runs::show_state(run).await,
-            Ok(_) if live::ended(&app, caller.company(), run, until).await? => {
-                return runs::answer(&app, caller.company(), run).await;
+            Ok(_) if live::ended(app, caller.company(), run, until).await? => {
+                return runs::answer(app, caller.company(), run).await;
             }
             Ok(_) | Err(_) => {}
         }

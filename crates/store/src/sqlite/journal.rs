@@ -223,11 +223,24 @@ fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
 
 /// The run that was started with the same key, if that is less than 24 hours ago.
 fn same_key(db: &Connection, start: &Start) -> rusqlite::Result<Option<RunId>> {
-    let Some(key) = &start.idempotency_key else { return Ok(None) };
-    let sql = "SELECT id FROM runs WHERE workflow = ?1 AND idempotency_key = ?2 AND created_at > ?3
+    match &start.idempotency_key {
+        Some(key) => run_by_key(db, start.company, start.workflow, key, start.created_at),
+        None => Ok(None),
+    }
+}
+
+/// The run of a company's workflow that was started with a key, if that is less than 24 hours before `now`.
+pub(crate) fn run_by_key(
+    db: &Connection,
+    company: CompanyId,
+    workflow: WorkflowId,
+    key: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<RunId>> {
+    let sql = "SELECT id FROM runs WHERE workflow = ?1 AND idempotency_key = ?2 AND created_at > ?3 AND company = ?4
                ORDER BY created_at DESC LIMIT 1";
-    let oldest = start.created_at.0.saturating_sub(KEY_LIFETIME);
-    let keys = params![start.workflow.0.as_bytes(), key, oldest];
+    let oldest = now.0.saturating_sub(KEY_LIFETIME);
+    let keys = params![workflow.0.as_bytes(), key, oldest, company.0.as_bytes()];
     db.prepare_cached(sql)?.query_row(keys, |row| uuid(row, 0).map(RunId)).optional()
 }
 

@@ -86,6 +86,20 @@ impl Store {
         .await
     }
 
+    /// The run that an idempotency key started, less than 24 hours before `now`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn run_by_key(
+        &self,
+        company: CompanyId,
+        workflow: WorkflowId,
+        key: String,
+        now: Timestamp,
+    ) -> Result<Option<RunId>, StorageError> {
+        self.read(move |db| journal::run_by_key(db, company, workflow, &key, now)).await
+    }
+
     /// A part of the list of runs.
     ///
     /// # Errors

@@ -101,6 +101,15 @@ async fn the_same_idempotency_key_starts_no_second_run() {
     server.runs.finish(server.runs.started().await).await;
     let waited = server.post(&format!("{path}?wait=1"), keyed).await;
     assert_eq!((waited.status, waited.text("/data/id")), (200, first.text("/data/runId")));
+    // Neither a pause nor a stricter schema hides what was started.
+    let schema = r#"{"inputSchema":{"required":["other"]}}"#;
+    assert_eq!(server.request(&format!("PUT /api/v1/workflows/{id}")).body(schema).send().await.status, 200);
+    assert_eq!(server.post(&path, keyed).await.text("/data/runId"), first.text("/data/runId"));
+    server.post(&format!("/workflows/{id}/pause"), "").await;
+    assert_eq!(server.post(&path, keyed).await.text("/data/runId"), first.text("/data/runId"));
+    server.post(&format!("/workflows/{id}/resume"), "").await;
+    let schema = r#"{"inputSchema":null}"#;
+    server.request(&format!("PUT /api/v1/workflows/{id}")).body(schema).send().await;
     server.clock.advance(24 * 60 * 60 * 1_000 + 1);
     assert_ne!(server.post(&path, keyed).await.text("/data/runId"), first.text("/data/runId"));
 }
