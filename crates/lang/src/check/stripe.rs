@@ -25,8 +25,22 @@ const MAY_STAND_FOR_RETURN_URL: [&str; 8] = [
     "use_stripe_sdk",
 ];
 
+/// Parameters of an operation that Stripe takes only apart.
+const EXCLUSIVE: [(&str, [&str; 2]); 4] = [
+    ("PostInvoices", ["days_until_due", "due_date"]),
+    ("PostSubscriptions", ["trial_period_days", "trial_end"]),
+    ("PostPaymentIntents", ["payment_method_types", "automatic_payment_methods"]),
+    ("PostInvoiceitems", ["amount", "unit_amount_decimal"]),
+];
+/// The same of every list: a page has one end to start from.
+const EXCLUSIVE_IN_LISTS: [&str; 2] = ["starting_after", "ending_before"];
+
 /// Checks the combinations that the action's operation knows.
 pub(super) fn combinations(config: &At<'_, '_>, action: &Action, report: &mut Report<'_>) {
+    let known = EXCLUSIVE.iter().filter(|(operation, _)| *operation == action.operation);
+    for pair in known.map(|(_, pair)| pair).chain(action.list.then_some(&EXCLUSIVE_IN_LISTS)) {
+        exclusive(config, action, pair, report);
+    }
     match action.operation.as_str() {
         "PostInvoices" => collection(config, action, &["days_until_due", "due_date"], report),
         "PostSubscriptions" => collection(config, action, &["days_until_due"], report),
@@ -73,6 +87,30 @@ fn given<'a, 'n>(config: &'a At<'_, 'n>, action: &Action, wire: &str) -> Given<'
             Given::Literal(at)
         }
     }
+}
+
+/// Two parameters of which at most one goes out; a value that may come out empty is left out, and so is not counted.
+fn exclusive(config: &At<'_, '_>, action: &Action, pair: &[&str; 2], report: &mut Report<'_>) {
+    let [Given::Literal(one), Given::Literal(other)] = pair.map(|wire| given(config, action, wire)) else {
+        return;
+    };
+    let says_nothing = |at: &At<'_, '_>| match &at.node.kind {
+        Kind::Text(text) => text.is_empty(),
+        Kind::Array(_) => at.items().is_empty(),
+        Kind::Object(_) => at.members().is_empty(),
+        Kind::Null | Kind::Boolean(_) | Kind::Number(_) => false,
+    };
+    if says_nothing(&one) || says_nothing(&other) {
+        return;
+    }
+    let message = format!("Stripe takes `{}` and `{}` only apart", one.name(), other.name());
+    report.add_with(
+        Code::RefusedByProvider,
+        &other.place,
+        other.span(),
+        message,
+        "keep one of them".to_owned(),
+    );
 }
 
 /// A due date belongs to invoices that are sent, and those need one.

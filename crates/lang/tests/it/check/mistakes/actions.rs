@@ -67,6 +67,18 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
+        what: "two parameters that Stripe takes only apart",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.listInvoices", "config": {"startingAfter": "in_x", "endingBefore": "in_y"}},
+{"id": "b", "action": "stripe.listInvoices", "config": {"startingAfter": "{{input.a}}", "endingBefore": "in_y"}},
+{"id": "c", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "amount": 5, "unitAmountDecimal": "5"}}
+]}"#,
+        found: &[
+            "LF0303 steps[0].config.endingBefore 2:98 Stripe takes `startingAfter` and `endingBefore` only apart | keep one of them",
+            "LF0303 steps[2].config.unitAmountDecimal 4:119 Stripe takes `amount` and `unitAmountDecimal` only apart | keep one of them",
+        ],
+    },
+    Row {
         what: "a fraction of a cent",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
 {"id": "a", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "amount": 99.5, "currency": "usd"}}
