@@ -49,7 +49,7 @@ pub fn no_machine_paths(files: &[File]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| !file.is_tidy()) {
         for (number, line) in file.lines() {
-            if let Some(folder) = ["/home/", "/root/", "/work/"].iter().find(|folder| is_path(line, folder)) {
+            if let Some(folder) = ["/home/", "/root/"].iter().find(|folder| is_path(line, folder)) {
                 let message = format!("`{folder}` is a folder of one machine: use a relative path");
                 findings.push(Finding::error(file, number, message));
             }
@@ -58,7 +58,7 @@ pub fn no_machine_paths(files: &[File]) -> Vec<Finding> {
     findings
 }
 
-/// Whether `folder` stands in the line as the start of a path, not inside one such as `docs/work/`.
+/// Whether `folder` stands in the line as the start of a path, not inside one such as `docs/home/`.
 fn is_path(line: &str, folder: &str) -> bool {
     let mut places = line.match_indices(folder);
     places.any(|(at, _)| {
@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn paths_are_relative() {
-        check(no_machine_paths, &[("a.md", "see docs/work/x and ~/work/ and https://a.example/home/x")], &[]);
+        check(no_machine_paths, &[("a.md", "see docs/home/x and ~/home/ and https://a.example/home/x")], &[]);
         check(
             no_machine_paths,
-            &[("a.rs", "\n\"/home/me/x\"\n"), ("b.md", "cd /work/x")],
+            &[("a.rs", "\n\"/home/me/x\"\n"), ("b.md", "cd /root/x")],
             &["a.rs:2", "b.md:1"],
         );
     }
