@@ -17,12 +17,13 @@ use crate::form::{self, Pair};
 use crate::idempotency::{self, InFlight};
 use crate::ids;
 use crate::keys::{Keys, Use};
-use crate::limits::Limits;
+use crate::limits::{Counted, Limits};
 use crate::objects;
 use crate::params::Params;
 use crate::resources::{self, Action, Context};
 use crate::state::{Saved, State};
 use crate::store::Store;
+use crate::storm::{Met, Weather};
 use crate::table::{Operation, Route, TABLE, VERSION};
 
 /// What all calls share.
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) keys: Keys,
     pub(crate) faults: Mutex<Faults>,
+    pub(crate) weather: Mutex<Weather>,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) in_flight: InFlight,
@@ -39,6 +41,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn weather(&self) -> MutexGuard<'_, Weather> {
+        self.weather.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn limits(&self) -> MutexGuard<'_, Limits> {
@@ -88,7 +94,9 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
         status: None,
         replayed: false,
         cut: false,
+        abandoned: false,
     });
+    let open = Open { shared, number };
     let outcome = match prepare(shared, request, pairs, key, &request_id) {
         Ok(prepared) => work(shared, prepared).await,
         Err(failure) => Ok(Outcome::failed(&failure)),
@@ -96,11 +104,11 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
     let mut outcome = match outcome {
         Ok(outcome) => outcome,
         Err(cut) => {
-            shared.calls().end(number, |call| call.cut = true);
+            open.end(|call| call.cut = true);
             return Err(cut);
         }
     };
-    shared.calls().end(number, |call| {
+    open.end(|call| {
         call.status = Some(outcome.status);
         call.replayed = outcome.original.is_some();
     });
@@ -113,6 +121,25 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
         outcome.headers.push(("Original-Request", outcome.original.unwrap_or(request_id)));
     }
     Ok(Answer { status: outcome.status, headers: outcome.headers, body: outcome.body })
+}
+
+/// A call that is being worked on; dropped before its end, its client went away.
+struct Open<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Open<'_> {
+    fn end(self, change: impl FnOnce(&mut Call)) {
+        self.shared.calls().end(self.number, change);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shared.calls().end(self.number, |call| call.abandoned = true);
+    }
 }
 
 /// The headers of every answer.
@@ -148,7 +175,7 @@ struct Prepared {
     action: &'static Action,
     /// A wrong parameter is told only after the key has been looked up.
     params: Result<Params, Failure>,
-    fault: Option<Fault>,
+    met: Met,
 }
 
 fn prepare(
@@ -161,20 +188,22 @@ fn prepare(
     let Request { method, path, headers, .. } = request;
     let call = Use { method, path, now: shared.clock.seconds() };
     let account = shared.keys.account(headers, &call)?;
-    shared.limits().pass(account, method, Instant::now())?;
+    let route = TABLE.route(method, path);
+    let endpoint = route.as_ref().map(|route| route.operation.id.as_str());
+    shared.limits().pass(account, Counted { at: Instant::now(), reads: method == "GET", endpoint })?;
     if let Some(version) = headers.get("stripe-version").map(|value| value.to_str().unwrap_or_default())
         && version != VERSION
     {
         let message = format!("Invalid Stripe API version: {version}; the sandbox speaks {VERSION}");
         return Err(Failure::invalid(message));
     }
-    let route = TABLE.route(method, path);
     let Route { operation, path: values } = route.ok_or_else(|| Failure::unknown_url(method, path))?;
     let action = resources::action(&operation.id);
     let action =
         action.ok_or_else(|| Failure::unsupported(format_args!("the operation {}", operation.id)))?;
     let (pairs, key) = (pairs?, key?);
-    let fault = shared.faults().meet(method, path);
+    let mut met = shared.weather().meet(method);
+    met.fault = shared.faults().meet(method, path).or(met.fault);
     Ok(Prepared {
         account: account.to_owned(),
         request_id: request_id.to_owned(),
@@ -183,7 +212,7 @@ fn prepare(
         path: values,
         action,
         params: check_params(operation, action, &pairs),
-        fault,
+        met,
     })
 }
 
@@ -201,7 +230,7 @@ fn check_params(operation: &Operation, action: &Action, pairs: &[Pair]) -> Resul
 
 /// Does the call, with its fault around it, while holding its key.
 async fn work(shared: &Shared, prepared: Prepared) -> Result<Outcome, Cut> {
-    let fault = prepared.fault.clone();
+    let Met { fault, before: pause_before, after: pause_after } = prepared.met.clone();
     let key = prepared.key.clone();
     let failed = |failure: Failure| Ok(Outcome { key: key.clone(), ..Outcome::failed(&failure) });
     let guard = prepared.key.as_ref().map(|key| shared.in_flight.take(&prepared.account, key)).transpose();
@@ -209,6 +238,7 @@ async fn work(shared: &Shared, prepared: Prepared) -> Result<Outcome, Cut> {
         Ok(guard) => guard,
         Err(failure) => return failed(failure),
     };
+    pause(pause_before).await;
     if let Some(fault) = &fault
         && let Some(failure) = before(fault).await?
     {
@@ -216,6 +246,7 @@ async fn work(shared: &Shared, prepared: Prepared) -> Result<Outcome, Cut> {
     }
     let clock = Arc::clone(&shared.clock);
     let outcome = shared.store.run(move |state| execute(state, clock.seconds(), &prepared)).await;
+    pause(pause_after).await;
     if let Some(fault) = &fault {
         after(fault).await?;
     }
@@ -230,18 +261,12 @@ async fn before(fault: &Fault) -> Result<Option<Failure>, Cut> {
     match fault.kind {
         Kind::CutBeforeWrite => Err(Cut),
         Kind::Delay => {
-            tokio::time::sleep(pause(fault)).await;
+            pause(length(fault)).await;
             Ok(None)
         }
-        Kind::RateLimit => {
-            let mut failure = Failure::rate_limited();
-            let seconds = fault.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
-            let reason = fault.reason.clone().map(|reason| ("Stripe-Rate-Limited-Reason", reason));
-            failure.headers.extend(seconds.into_iter().chain(reason));
-            Ok(Some(failure))
+        Kind::RateLimit | Kind::LockTimeout | Kind::Error | Kind::Conflict | Kind::Busy => {
+            Ok(fault.refusal())
         }
-        Kind::Error => Ok(Some(Failure::internal("an error, as a fault asked for", Keep::Unsaved))),
-        Kind::Conflict => Ok(Some(Failure::key_in_use())),
         Kind::ErrorSaved | Kind::ErrorSavedAfterWrite | Kind::CutAfterWrite | Kind::DelayAfterWrite => {
             Ok(None)
         }
@@ -253,15 +278,21 @@ async fn after(fault: &Fault) -> Result<(), Cut> {
     match fault.kind {
         Kind::CutAfterWrite => Err(Cut),
         Kind::DelayAfterWrite => {
-            tokio::time::sleep(pause(fault)).await;
+            pause(length(fault)).await;
             Ok(())
         }
-        Kind::CutBeforeWrite | Kind::Delay | Kind::RateLimit | Kind::Error | Kind::Conflict => Ok(()),
-        Kind::ErrorSaved | Kind::ErrorSavedAfterWrite => Ok(()),
+        Kind::CutBeforeWrite | Kind::Delay | Kind::RateLimit | Kind::LockTimeout | Kind::Error => Ok(()),
+        Kind::Conflict | Kind::Busy | Kind::ErrorSaved | Kind::ErrorSavedAfterWrite => Ok(()),
     }
 }
 
-fn pause(fault: &Fault) -> Duration {
+async fn pause(length: Duration) {
+    if !length.is_zero() {
+        tokio::time::sleep(length).await;
+    }
+}
+
+fn length(fault: &Fault) -> Duration {
     Duration::from_millis(fault.milliseconds.unwrap_or(0).into())
 }
 
@@ -323,7 +354,7 @@ fn execute(state: &mut State, now: i64, call: &Prepared) -> Outcome {
 fn operate(state: &mut State, now: i64, call: &Prepared) -> Result<Value, Failure> {
     let params = call.params.as_ref().map_err(Clone::clone)?;
     let saved_error = || Failure::internal("an error, as a fault asked for", Keep::Saved);
-    let kind = call.fault.as_ref().map(|fault| fault.kind);
+    let kind = call.met.fault.as_ref().map(|fault| fault.kind);
     if kind == Some(Kind::ErrorSaved) {
         return Err(saved_error());
     }

@@ -1,6 +1,6 @@
 //! The log of received calls, for tests and for the curious. It is bounded, and in memory only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::Serialize;
 
@@ -21,10 +21,27 @@ pub(crate) struct Call {
     pub(crate) params: Vec<Pair>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) request_id: String,
-    /// Null while it is being worked on, and where the connection was cut.
+    /// Null while it is being worked on, and where the connection was cut or the client went away.
     pub(crate) status: Option<u16>,
     pub(crate) replayed: bool,
     pub(crate) cut: bool,
+    /// The client went away before it was answered.
+    pub(crate) abandoned: bool,
+}
+
+impl Call {
+    /// Whether it changes nothing.
+    fn reads(&self) -> bool {
+        self.method == "GET"
+    }
+}
+
+/// How many calls are being worked on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Open<'a> {
+    reads: usize,
+    /// Their numbers.
+    writes: &'a BTreeSet<u64>,
 }
 
 /// The last calls, oldest first.
@@ -32,6 +49,8 @@ pub(crate) struct Call {
 pub(crate) struct Calls {
     calls: VecDeque<Call>,
     received: u64,
+    open_reads: usize,
+    open_writes: BTreeSet<u64>,
 }
 
 impl Calls {
@@ -39,6 +58,11 @@ impl Calls {
     pub(crate) fn begin(&mut self, mut call: Call) -> u64 {
         self.received += 1;
         call.number = self.received;
+        if call.reads() {
+            self.open_reads += 1;
+        } else {
+            self.open_writes.insert(call.number);
+        }
         if self.calls.len() == REMEMBERED {
             self.calls.pop_front();
         }
@@ -46,8 +70,11 @@ impl Calls {
         self.received
     }
 
-    /// Changes what is noted of a call that is still remembered.
+    /// Notes how a call ended, if it is still remembered.
     pub(crate) fn end(&mut self, number: u64, change: impl FnOnce(&mut Call)) {
+        if !self.open_writes.remove(&number) {
+            self.open_reads = self.open_reads.saturating_sub(1);
+        }
         if let Ok(at) = self.calls.binary_search_by_key(&number, |call| call.number)
             && let Some(call) = self.calls.get_mut(at)
         {
@@ -55,8 +82,15 @@ impl Calls {
         }
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter()
+    /// Those after the one with that number.
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = &Call> {
+        let first = self.calls.partition_point(|call| call.number <= number);
+        self.calls.range(first..)
+    }
+
+    /// Those that are being worked on.
+    pub(crate) fn open(&self) -> Open<'_> {
+        Open { reads: self.open_reads, writes: &self.open_writes }
     }
 
     /// Forgets the calls; the count goes on.

@@ -1,5 +1,6 @@
-//! The sandbox's own controls under `/_sandbox/`: faults, the log of calls, all objects, the clock,
-//! fixtures, rate limits, keys, customers who authenticate, reset. They need no key, so the sandbox listens on the loopback interface only.
+//! The sandbox's own controls under `/_sandbox/`: faults, storms of them, the log of calls, all objects, the
+//! clock, fixtures, rate limits, keys, customers who authenticate, reset.
+//! They need no key, so the sandbox listens on the loopback interface only.
 
 use std::sync::Arc;
 
@@ -15,12 +16,14 @@ use crate::keys::DEFAULT_ACCOUNT;
 use crate::limits::Rates;
 use crate::resources;
 use crate::state::State;
+use crate::storm::{Storm, Weather};
 
 /// A refusal: the status and what is wrong.
 type Refusal = (u16, String);
 
-const KNOWN: &str = "GET calls; GET objects?type=…; GET, POST, DELETE faults; GET, POST clock; POST fixtures; \
-                     GET, POST, DELETE limits; GET, POST, DELETE keys; POST authenticate; POST reset";
+const KNOWN: &str = "GET calls?after=…; GET in_flight; GET objects?type=…; GET, POST, DELETE faults; \
+                     GET, POST, DELETE storm; GET, POST clock; POST fixtures; GET, POST, DELETE limits; \
+                     GET, POST, DELETE keys; POST authenticate; POST reset";
 
 /// Answers a call of a control.
 pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
@@ -35,9 +38,13 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
     let name = request.path.strip_prefix("/_sandbox/").unwrap_or_default();
     match (request.method.as_str(), name) {
         ("GET", "calls") => {
+            let after = parameter(request, "after")?.map(|text| text.parse());
+            let after =
+                after.transpose().map_err(|_| refuse("`after` is the number of a call".to_owned()))?;
             let calls = shared.calls();
-            Ok(json!({"calls": calls.all().collect::<Vec<_>>()}))
+            Ok(json!({"calls": calls.after(after.unwrap_or(0)).collect::<Vec<_>>()}))
         }
+        ("GET", "in_flight") => Ok(json!(shared.calls().open())),
         ("GET", "objects") => objects(shared, request).await,
         ("GET", "faults") => Ok(json!({"faults": shared.faults().all()})),
         ("POST", "faults") => {
@@ -48,6 +55,16 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
         ("DELETE", "faults") => {
             shared.faults().clear();
             Ok(json!({"faults": []}))
+        }
+        ("GET", "storm") => Ok(json!(*shared.weather())),
+        ("POST", "storm") => {
+            let storm: Storm = parse(request)?;
+            shared.weather().set(storm).map_err(refuse)?;
+            Ok(json!(*shared.weather()))
+        }
+        ("DELETE", "storm") => {
+            *shared.weather() = Weather::default();
+            Ok(json!(*shared.weather()))
         }
         ("GET", "clock") => Ok(clock(shared)),
         ("POST", "clock") => advance(shared, request).await,
@@ -93,12 +110,17 @@ fn parse<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal
         .map_err(|error| refuse(format!("the body is not as it should be: {error}")))
 }
 
-async fn objects(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+/// A parameter of the query.
+fn parameter(request: &Request, name: &str) -> Result<Option<String>, Refusal> {
     let query = form::decode(request.query.as_bytes()).map_err(|error| refuse(error.to_string()))?;
-    let wanted = match query.get("type") {
-        Some(Node::Text(wanted)) => Some(wanted.clone()),
+    Ok(match query.get(name) {
+        Some(Node::Text(text)) => Some(text.clone()),
         Some(Node::List(_) | Node::Table(_)) | None => None,
-    };
+    })
+}
+
+async fn objects(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let wanted = parameter(request, "type")?;
     let now = shared.clock.seconds();
     let listed = shared.store.run(move |state| list_objects(state, wanted.as_deref(), now)).await;
     listed.ok_or_else(unwritten)
@@ -152,7 +174,8 @@ async fn advance(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
 }
 
 fn limits(shared: &Shared) -> Value {
-    json!({"limits": shared.limits().rates()})
+    let limits = shared.limits();
+    json!({"limits": limits.rates(), "counts": limits.counts()})
 }
 
 /// What the customer does where a payment intent waits for authentication.
@@ -233,6 +256,7 @@ async fn reset(shared: &Shared) -> Result<Value, Refusal> {
     };
     shared.store.run(cleared).await.ok_or_else(unwritten)?;
     shared.faults().clear();
+    *shared.weather() = Weather::default();
     shared.limits().set(Rates::default());
     shared.keys.clear();
     shared.calls().clear();

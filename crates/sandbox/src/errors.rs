@@ -103,6 +103,18 @@ impl Failure {
         Failure::new(429, "invalid_request_error", message, Keep::Unsaved).code("rate_limit")
     }
 
+    /// One object that another call is changing.
+    pub(crate) fn lock_timeout() -> Failure {
+        let message = "the object is being changed by another request; try again";
+        Failure::new(429, "invalid_request_error", message, Keep::Unsaved).code("lock_timeout")
+    }
+
+    /// A conflict with another call that has nothing to do with keys.
+    pub(crate) fn busy() -> Failure {
+        let message = "the request conflicts with another request; try again";
+        Failure::new(409, "invalid_request_error", message, Keep::Unsaved)
+    }
+
     /// The fault of the other side.
     pub(crate) fn internal(message: impl Into<String>, keep: Keep) -> Failure {
         Failure::new(500, "api_error", message, keep)

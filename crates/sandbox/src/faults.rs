@@ -2,15 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::errors::{Failure, Keep};
+
 /// The most faults that can be waiting.
 const MOST: usize = 1000;
+/// How long a delay lasts at most, in milliseconds.
+pub(crate) const LONGEST: u32 = 600_000;
 
 /// The ways to misbehave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// 429, nothing written; with `retry_after` and `reason` as headers.
     RateLimit,
+    /// 429 about one object that another call is changing (`lock_timeout`), nothing written.
+    LockTimeout,
     /// 500, nothing written, nothing saved under the key.
     Error,
     /// 500, nothing written, the answer saved under the key.
@@ -25,12 +31,14 @@ pub(crate) enum Kind {
     Delay,
     /// Writes, then waits `milliseconds` before it answers.
     DelayAfterWrite,
-    /// 409, nothing written.
+    /// 409 about the key, which another call uses, nothing written.
     Conflict,
+    /// 409 about what the call is for, nothing written.
+    Busy,
 }
 
 /// One fault as it is asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
@@ -43,13 +51,48 @@ pub(crate) struct Fault {
     /// For [`Kind::RateLimit`]: the header `Stripe-Rate-Limited-Reason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// For [`Kind::Error`] and [`Kind::Busy`]: the header `Stripe-Should-Retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) should_retry: Option<bool>,
     /// For the delays, in milliseconds; at most ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) milliseconds: Option<u32>,
 }
 
+impl Fault {
+    /// A fault for any call, with nothing said besides.
+    pub(crate) fn of(kind: Kind) -> Fault {
+        let calls = Match::default();
+        Fault { kind, calls, retry_after: None, reason: None, should_retry: None, milliseconds: None }
+    }
+
+    /// What the call is refused with before anything is written, if that is what the fault does.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        let mut failure = match self.kind {
+            Kind::RateLimit => Failure::rate_limited(),
+            Kind::LockTimeout => Failure::lock_timeout(),
+            Kind::Error => Failure::internal("an error, as a fault asked for", Keep::Unsaved),
+            Kind::Conflict => Failure::key_in_use(),
+            Kind::Busy => Failure::busy(),
+            Kind::ErrorSaved | Kind::ErrorSavedAfterWrite | Kind::CutBeforeWrite | Kind::CutAfterWrite => {
+                return None;
+            }
+            Kind::Delay | Kind::DelayAfterWrite => return None,
+        };
+        if self.kind == Kind::RateLimit {
+            let seconds = self.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
+            let reason = self.reason.clone().map(|reason| ("Stripe-Rate-Limited-Reason", reason));
+            failure.headers.extend(seconds.into_iter().chain(reason));
+        }
+        if matches!(self.kind, Kind::Error | Kind::Busy) {
+            failure.headers.extend(self.should_retry.map(|retry| ("Stripe-Should-Retry", retry.to_string())));
+        }
+        Some(failure)
+    }
+}
+
 /// Which calls a fault is for; what is left out matches all.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Match {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,8 +146,8 @@ impl Faults {
             return Err("`nth` and `count` start from 1".to_owned());
         }
         let delays = matches!(fault.kind, Kind::Delay | Kind::DelayAfterWrite);
-        if delays && !fault.milliseconds.is_some_and(|length| (1..=600_000).contains(&length)) {
-            return Err("a delay needs `milliseconds`, 1 to 600000".to_owned());
+        if delays && !fault.milliseconds.is_some_and(|length| (1..=LONGEST).contains(&length)) {
+            return Err(format!("a delay needs `milliseconds`, 1 to {LONGEST}"));
         }
         if fault.reason.as_ref().is_some_and(|reason| !reason.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err("`reason` is a header's value: letters, digits and dashes".to_owned());

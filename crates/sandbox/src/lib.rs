@@ -3,8 +3,8 @@
 //! its operations; what it does not know it refuses by name instead of faking it.
 //!
 //! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…`. The sandbox's own controls
-//! live under `/_sandbox/` and need no key: `calls`, `objects`, `faults`, `clock`, `fixtures`, `limits`,
-//! `keys`, `authenticate`, `reset`.
+//! live under `/_sandbox/` and need no key: `calls`, `in_flight`, `objects`, `faults`, `storm`,
+//! `clock`, `fixtures`, `limits`, `keys`, `authenticate`, `reset`.
 //! In a data folder every change is on the disk before it is answered; without one all is in memory.
 //!
 //! ```
@@ -41,6 +41,7 @@ mod server;
 pub mod shape;
 mod state;
 mod store;
+mod storm;
 mod table;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ use crate::idempotency::InFlight;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::store::Store;
+use crate::storm::Weather;
 use crate::table::TABLE;
 
 /// Where the sandbox may listen. Its controls need no key.
@@ -148,6 +150,7 @@ impl Sandbox {
             clock,
             keys: Keys::new(config.accounts),
             faults: Mutex::new(Faults::default()),
+            weather: Mutex::new(Weather::default()),
             limits: Mutex::new(Limits::default()),
             calls: Mutex::new(Calls::default()),
             in_flight: InFlight::default(),

@@ -20,14 +20,36 @@ pub(crate) struct Rates {
     pub(crate) write: Option<u32>,
     /// Both together.
     pub(crate) total: Option<u32>,
+    /// Those of any one operation.
+    pub(crate) endpoint: Option<u32>,
+}
+
+/// How many calls passed, and how many each limit refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    passed: u64,
+    read: u64,
+    write: u64,
+    total: u64,
+    endpoint: u64,
+}
+
+/// One call, as far as limits go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) at: Instant,
+    pub(crate) reads: bool,
+    /// The id of its operation; none where there is no such operation.
+    pub(crate) endpoint: Option<&'static str>,
 }
 
 /// The limits in force, and the calls that passed within the last second.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     rates: Rates,
-    /// By account: when each call passed, and whether it was a read.
-    passed: HashMap<String, VecDeque<(Instant, bool)>>,
+    counts: Counts,
+    /// By account, oldest first.
+    passed: HashMap<String, VecDeque<Counted>>,
 }
 
 impl Limits {
@@ -35,32 +57,49 @@ impl Limits {
         self.rates
     }
 
+    /// What came of the calls since the limits were put in force.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Puts limits in force; the calls until now do not count.
     pub(crate) fn set(&mut self, rates: Rates) {
-        *self = Limits { rates, passed: HashMap::new() };
+        *self = Limits { rates, ..Limits::default() };
     }
 
     /// Lets a call pass, or refuses it; a refused one does not count.
-    pub(crate) fn pass(&mut self, account: &str, method: &str, now: Instant) -> Result<(), Failure> {
-        let Rates { read, write, total } = self.rates;
-        if read.or(write).or(total).is_none() {
+    pub(crate) fn pass(&mut self, account: &str, call: Counted) -> Result<(), Failure> {
+        let Rates { read, write, total, endpoint } = self.rates;
+        if read.or(write).or(total).or(endpoint).is_none() {
             return Ok(());
         }
         let passed = self.passed.entry(account.to_owned()).or_default();
-        while passed.front().is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
+        while passed.front().is_some_and(|before| call.at.duration_since(before.at) >= WINDOW) {
             passed.pop_front();
         }
-        let reads = method == "GET";
-        let alike = passed.iter().filter(|(_, read)| *read == reads).count();
-        let full = |limit: Option<u32>, count: usize| {
-            limit.is_some_and(|limit| count >= usize::try_from(limit).unwrap_or(usize::MAX))
+        let full = |limit: Option<u32>, alike: &dyn Fn(&Counted) -> bool| {
+            let count = || passed.iter().filter(|before| alike(before)).count();
+            limit.is_some_and(|limit| count() >= usize::try_from(limit).unwrap_or(usize::MAX))
         };
-        if full(total, passed.len()) || full(if reads { read } else { write }, alike) {
+        let counts = &mut self.counts;
+        let (kind, of_kind) = if call.reads { (read, &mut counts.read) } else { (write, &mut counts.write) };
+        let refused = if full(total, &|_| true) {
+            Some((&mut counts.total, "global-rate"))
+        } else if full(kind, &|before| before.reads == call.reads) {
+            Some((of_kind, "global-rate"))
+        } else if call.endpoint.is_some() && full(endpoint, &|before| before.endpoint == call.endpoint) {
+            Some((&mut counts.endpoint, "endpoint-rate"))
+        } else {
+            None
+        };
+        if let Some((count, reason)) = refused {
+            *count += 1;
             let mut failure = Failure::rate_limited();
-            failure.headers.push(("Stripe-Rate-Limited-Reason", "global-rate".to_owned()));
+            failure.headers.push(("Stripe-Rate-Limited-Reason", reason.to_owned()));
             return Err(failure);
         }
-        passed.push_back((now, reads));
+        counts.passed += 1;
+        passed.push_back(call);
         Ok(())
     }
 }
@@ -71,15 +110,17 @@ mod tests {
 
     /// Sends calls, each at a millisecond, and expects which of them pass.
     #[track_caller]
-    fn check(rates: Rates, calls: &[(u64, &str)], expect: &str) {
+    fn check(rates: Rates, calls: &[(u64, &'static str)], expect: &str) -> Counts {
         let mut limits = Limits::default();
         limits.set(rates);
         let start = Instant::now();
-        let outcome = calls.iter().map(|(at, method)| {
-            let passed = limits.pass("acct_a", method, start + Duration::from_millis(*at)).is_ok();
-            if passed { 'y' } else { 'n' }
+        let outcome = calls.iter().map(|(at, endpoint)| {
+            let at = start + Duration::from_millis(*at);
+            let call = Counted { at, reads: endpoint.starts_with("GET"), endpoint: Some(endpoint) };
+            if limits.pass("acct_a", call).is_ok() { 'y' } else { 'n' }
         });
         assert_eq!(outcome.collect::<String>(), expect, "{rates:?}");
+        limits.counts()
     }
 
     #[test]
@@ -92,5 +133,14 @@ mod tests {
         check(Rates { write, ..none }, &[(0, "POST"), (0, "DELETE"), (0, "GET")], "yny");
         check(Rates { total, ..none }, &[(0, "GET"), (0, "POST"), (0, "GET")], "yyn");
         check(Rates { total: Some(0), ..none }, &[(0, "GET")], "n");
+        let endpoint = Some(1);
+        check(
+            Rates { endpoint, ..none },
+            &[(0, "GET a"), (0, "GET b"), (1, "GET a"), (1000, "GET a")],
+            "yyny",
+        );
+        let rates = Rates { read, write, endpoint, ..none };
+        let counts = check(rates, &[(0, "GET a"), (0, "GET a"), (0, "POST"), (0, "POST")], "ynyn");
+        assert_eq!(counts, Counts { passed: 2, write: 1, endpoint: 1, ..Counts::default() });
     }
 }

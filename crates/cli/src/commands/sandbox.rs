@@ -12,7 +12,7 @@ use crate::{instance, print};
 /// Start the offline Stripe on its own, for tests and for looking around.
 ///
 /// It answers under /v1/ to any key sk_test_... or rk_test_..., as Stripe does. Its controls under /_sandbox/ need no
-/// key: calls, objects, faults, clock, fixtures, reset.
+/// key: calls, in_flight, objects, faults, storm, clock, fixtures, limits, reset.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stopped by a signal, 2 not started.
@@ -21,7 +21,8 @@ Examples:
   loopfour sandbox --listen 127.0.0.1:4242
   loopfour sandbox --listen 127.0.0.1:4242 --data sandbox-data --fixtures objects.json
   curl -s http://127.0.0.1:4242/v1/customers -u sk_test_x: -d email=ada@example.com
-  curl -s http://127.0.0.1:4242/_sandbox/faults -d '{\"kind\": \"rate_limit\"}'")]
+  curl -s http://127.0.0.1:4242/_sandbox/faults -d '{\"kind\": \"rate_limit\"}'
+  curl -s http://127.0.0.1:4242/_sandbox/storm -d '{\"seed\": 7, \"delay\": 50, \"rates\": {\"cut_after_write\": 30}}'")]
 pub struct Sandbox {
     /// Where to listen; a loopback address, since whoever reaches it can do anything with it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4242")]

@@ -38,6 +38,8 @@ async fn every_fault_tells_its_story() {
     let rows: &[(&str, &str, usize, u16, bool, usize)] = &[
         ("rate_limit", "429 invalid_request_error rate_limit -", 0, 200, false, 1),
         ("conflict", "409 idempotency_error idempotency_key_in_use -", 0, 200, false, 1),
+        ("lock_timeout", "429 invalid_request_error lock_timeout -", 0, 200, false, 1),
+        ("busy", "409 invalid_request_error - -", 0, 200, false, 1),
         ("error", "500 api_error - -", 0, 200, false, 1),
         ("error_saved", "500 api_error - -", 0, 500, true, 0),
         ("error_saved_after_write", "500 api_error - -", 1, 500, true, 1),
@@ -62,6 +64,20 @@ async fn rate_limits_say_when_and_why() {
     stripe.control("POST", "faults", json!({"kind": "rate_limit"})).await.ok();
     let reply = create(&stripe).await.unwrap();
     assert_eq!((reply.status, reply.header("retry-after")), (429, None));
+}
+
+#[tokio::test]
+async fn conflicts_and_errors_say_whether_to_try_again() {
+    for kind in ["busy", "error"] {
+        for should_retry in [true, false] {
+            let stripe = with(json!({"kind": kind, "should_retry": should_retry})).await;
+            let reply = create(&stripe).await.unwrap();
+            let told = reply.header("stripe-should-retry").map(str::to_owned);
+            assert_eq!(told, Some(should_retry.to_string()), "{kind}");
+        }
+        let stripe = with(json!({"kind": kind})).await;
+        assert_eq!(create(&stripe).await.unwrap().header("stripe-should-retry"), None, "{kind}");
+    }
 }
 
 #[tokio::test]

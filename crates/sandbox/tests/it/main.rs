@@ -22,5 +22,6 @@ mod payment_methods;
 mod products;
 mod restrictions;
 mod shape;
+mod storm;
 mod stripe;
 mod subscriptions;

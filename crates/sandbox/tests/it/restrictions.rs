@@ -9,7 +9,7 @@ use crate::stripe::{KEY, Reply, Stripe};
 async fn rate_limits_hold_once_asked_for() {
     let stripe = Stripe::start().await;
     let limits = stripe.control("POST", "limits", json!({"read": 2, "write": 1})).await.ok();
-    assert_eq!(limits["limits"], json!({"read": 2, "write": 1, "total": null}));
+    assert_eq!(limits["limits"], json!({"read": 2, "write": 1, "total": null, "endpoint": null}));
     let mut refused: Vec<Reply> = Vec::new();
     for _ in 0..30 {
         refused.push(stripe.get("/v1/customers").await);
@@ -23,6 +23,15 @@ async fn rate_limits_hold_once_asked_for() {
     assert_eq!(stripe.post("/v1/customers", &[]).await.status, 429);
     stripe.control("DELETE", "limits", json!(null)).await.ok();
     stripe.post("/v1/customers", &[]).await.ok();
+    stripe.control("POST", "limits", json!({"endpoint": 1})).await.ok();
+    let (one, other) = (stripe.post("/v1/customers", &[]).await, stripe.get("/v1/customers").await);
+    assert_eq!((one.status, other.status), (200, 200));
+    let refused = stripe.post("/v1/customers", &[]).await;
+    // Where the machine took a second for it, it passes.
+    let told = (refused.status == 429).then(|| refused.header("stripe-rate-limited-reason"));
+    assert!(told.is_none_or(|reason| reason == Some("endpoint-rate")));
+    let counts = stripe.control("GET", "limits", json!(null)).await.ok()["counts"].clone();
+    assert_eq!(counts["passed"].as_u64().unwrap() + counts["endpoint"].as_u64().unwrap(), 3, "{counts}");
     let wrong = stripe.control("POST", "limits", json!({"reads": 1})).await;
     assert!(wrong.body["error"]["message"].as_str().unwrap().contains("unknown field `reads`"));
 }
