@@ -104,7 +104,8 @@ impl Secret {
         let mut text = PREFIX.to_owned();
         let mut bytes = [0; 64];
         while text.len() < PREFIX.len() + RANDOM_CHARACTERS {
-            getrandom::fill(&mut bytes).map_err(|cause| StorageError(format!("no randomness: {cause}")))?;
+            getrandom::fill(&mut bytes)
+                .map_err(|cause| StorageError::other(format!("no randomness: {cause}")))?;
             // 248 is the last multiple of 62: taking bytes above it would favour the first letters.
             let fair =
                 bytes.iter().filter(|byte| **byte < 248).map(|byte| usize::from(*byte) % ALPHABET.len());

@@ -4,28 +4,81 @@
 use std::path::PathBuf;
 
 use loopfour_engine::ports::JournalError;
+use rusqlite::ffi;
 
-/// The database failed; whether a change was stored is not known.
+/// What a failure of the database means for what comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room, or nothing may be written: nothing was stored, and it may be tried again.
+    Full,
+    /// The disk or the file is broken: whether the change was stored is not known, and nothing after it is certain. The
+    /// process is to end.
+    Broken,
+    /// Anything else; whether the change was stored is not known.
+    Other,
+}
+
+/// The database failed; [`StorageError::trouble`] tells what that means.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StorageError(pub(crate) String);
+#[error("{message}")]
+pub struct StorageError {
+    trouble: Trouble,
+    message: String,
+    /// SQLite's extended code; 0 where it is not its error.
+    code: i32,
+}
 
 impl StorageError {
+    /// A failure that is not SQLite's.
+    pub(crate) fn other(message: impl Into<String>) -> StorageError {
+        StorageError { trouble: Trouble::Other, message: message.into(), code: 0 }
+    }
+
+    /// The same failure, by what is known now.
+    pub(crate) fn with(self, trouble: Trouble) -> StorageError {
+        StorageError { trouble, ..self }
+    }
+
     /// The writer or a reader is gone: the server stops, or a defect of ours ended the request.
     pub(crate) fn no_answer() -> StorageError {
-        StorageError("the database gave no answer".to_owned())
+        StorageError::other("the database gave no answer")
+    }
+
+    /// What follows from it.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+
+    /// Whether it may be one of no room that SQLite calls an I/O error: it knows only one of the system's names for it.
+    pub(crate) fn may_be_full(&self) -> bool {
+        self.code == ffi::SQLITE_IOERR_WRITE || self.code == ffi::SQLITE_IOERR_SHMSIZE
     }
 }
 
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> StorageError {
-        StorageError(error.to_string())
+        let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+        StorageError { trouble: trouble(code), message: error.to_string(), code }
+    }
+}
+
+/// What one of SQLite's extended codes means.
+fn trouble(code: i32) -> Trouble {
+    match code {
+        ffi::SQLITE_IOERR_NOMEM => Trouble::Other,
+        // The file that is open is no longer the one of that name.
+        ffi::SQLITE_READONLY_DBMOVED => Trouble::Broken,
+        _ => match code & 0xff {
+            ffi::SQLITE_FULL | ffi::SQLITE_READONLY => Trouble::Full,
+            ffi::SQLITE_IOERR | ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Trouble::Broken,
+            _ => Trouble::Other,
+        },
     }
 }
 
 impl From<StorageError> for JournalError {
     fn from(error: StorageError) -> JournalError {
-        JournalError::Storage(error.0)
+        JournalError::Storage(error.message)
     }
 }
 
@@ -88,12 +141,77 @@ pub enum OpenError {
         /// The migration's file.
         name: String,
     },
+    /// It is to be brought to this version's form, and what it is now could not be kept.
+    #[error("`{path}` is of an earlier version, and before it is changed a backup is made: {cause}")]
+    NoBackup {
+        /// The database.
+        path: PathBuf,
+        /// Why there is none.
+        cause: BackupError,
+    },
     /// The database refused something else.
     #[error("`{path}` cannot be opened: {cause}")]
     Failed {
         /// The database.
         path: PathBuf,
         /// What it says.
-        cause: StorageError,
+        cause: String,
     },
+}
+
+/// Why no backup was made. Each message is one line that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is a file of that name.
+    #[error("`{path}` exists already; a backup overwrites nothing")]
+    Exists {
+        /// The backup.
+        path: PathBuf,
+    },
+    /// A file or directory cannot be made or written.
+    #[error("`{path}` cannot be written: {cause}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The database failed, the one that is read or the one that is made.
+    #[error("`{path}` cannot be written: {cause}")]
+    Failed {
+        /// The backup.
+        path: PathBuf,
+        /// What the database says.
+        cause: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(code: i32, expected: Trouble) {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("told".to_owned()));
+        let error = StorageError::from(error);
+        assert_eq!((error.trouble(), error.to_string().as_str()), (expected, "told"), "{code}");
+    }
+
+    #[test]
+    fn no_room_is_not_an_end_and_a_broken_disk_is() {
+        check(ffi::SQLITE_FULL, Trouble::Full);
+        check(ffi::SQLITE_READONLY, Trouble::Full);
+        check(ffi::SQLITE_READONLY_CANTINIT, Trouble::Full);
+        check(ffi::SQLITE_READONLY_DBMOVED, Trouble::Broken);
+        check(ffi::SQLITE_IOERR, Trouble::Broken);
+        check(ffi::SQLITE_IOERR_FSYNC, Trouble::Broken);
+        check(ffi::SQLITE_IOERR_READ, Trouble::Broken);
+        check(ffi::SQLITE_IOERR_WRITE, Trouble::Broken);
+        check(ffi::SQLITE_IOERR_NOMEM, Trouble::Other);
+        check(ffi::SQLITE_CORRUPT, Trouble::Broken);
+        check(ffi::SQLITE_CORRUPT_INDEX, Trouble::Broken);
+        check(ffi::SQLITE_NOTADB, Trouble::Broken);
+        check(ffi::SQLITE_BUSY, Trouble::Other);
+        check(ffi::SQLITE_CONSTRAINT_UNIQUE, Trouble::Other);
+    }
 }

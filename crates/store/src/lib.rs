@@ -7,6 +7,7 @@
 mod access;
 mod cache;
 mod error;
+mod health;
 mod migrate;
 mod page;
 mod sqlite;
@@ -21,13 +22,15 @@ use rusqlite::Connection;
 use tokio::sync::watch::{Receiver, Sender};
 
 use cache::Cache;
+use health::Health;
 use sqlite::keys::KnownKey;
+use sqlite::meta;
 use sqlite::readers::Readers;
 use sqlite::writer::Writer;
 use watch::Watchers;
 
 pub use access::{BadSecret, Principal, Scope, Secret, UnknownScope};
-pub use error::{OpenError, StorageError};
+pub use error::{BackupError, OpenError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
 pub use sqlite::companies::CompanyError;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
@@ -50,6 +53,7 @@ struct Shared {
     readers: Arc<Readers>,
     writer: Writer,
     memory: Arc<Memory>,
+    health: Arc<Health>,
     default_company: CompanyId,
     _lock: File,
 }
@@ -78,11 +82,13 @@ impl Store {
             watchers: Watchers::new(),
             revocations: Sender::new(0),
         };
-        let writer = Writer::start(opened.writer, opened.checkpointer, &opened.path)?;
+        let health = Arc::new(Health::new(directory.to_owned()));
+        let writer = Writer::start(opened.writer, opened.checkpointer, &opened.path, Arc::clone(&health))?;
         Ok(Store(Arc::new(Shared {
-            readers: Arc::new(Readers::new(opened.path)),
+            readers: Arc::new(Readers::new(opened.path, Arc::clone(&health))),
             writer,
             memory: Arc::new(memory),
+            health,
             default_company: opened.default_company,
             _lock: opened.lock,
         })))
@@ -93,13 +99,30 @@ impl Store {
         self.0.default_company
     }
 
-    /// Whether the database takes writes and answers reads now.
+    /// Whether the database takes writes and answers reads now. While nothing could be stored it finds out by storing
+    /// something.
     ///
     /// # Errors
     /// It does not; the error says why.
     pub async fn ready(&self) -> Result<(), StorageError> {
+        if self.0.health.is_troubled() {
+            self.write(|db| meta::put_trial(db).map(Ok::<(), StorageError>), |_, ()| {}).await?;
+            self.write(|db| meta::remove_trial(db).map(Ok::<(), StorageError>), |_, ()| {}).await?;
+        }
         self.write(|_| Ok(Ok::<(), StorageError>(())), |_, ()| {}).await?;
         self.read(|db| db.query_row("SELECT 1 FROM companies LIMIT 1", [], |_| Ok(()))).await
+    }
+
+    /// Why nothing can be stored for now, such as a full disk; none while all is well. Changes that failed with
+    /// [`Trouble::Full`] may be made again.
+    pub fn trouble(&self) -> Receiver<Option<String>> {
+        self.0.health.watch_trouble()
+    }
+
+    /// The first sign that the disk or the file is broken; none while all is well. From then on every change is refused,
+    /// nothing is certain that was not stored before, and the process is to end.
+    pub fn broken(&self) -> Receiver<Option<String>> {
+        self.0.health.watch_broken()
     }
 
     /// Watches a run's journal grow. Every commit after this call is told, so subscribe first and read the run then:
@@ -136,5 +159,50 @@ impl Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Store")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    impl Store {
+        /// Lets the database have so many pages at most; a number below what it has means what it has.
+        async fn limit_pages(&self, most: u32) {
+            let sql = format!("PRAGMA max_page_count = {most}");
+            let limit = move |db: &Connection| db.query_row(&sql, [], |_| Ok(Ok::<(), StorageError>(())));
+            self.write(limit, |_, ()| {}).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stores_nothing_until_there_is_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), NOW).unwrap();
+        let trouble = store.trouble();
+        assert_eq!((trouble.borrow().clone(), store.ready().await), (None, Ok(())));
+        let source = "x".repeat(1_000_000);
+        let create = async || {
+            let made = store.create_workflow(store.default_company(), "x", &source, NOW).await;
+            made.map(drop).map_err(|cause| cause.trouble())
+        };
+
+        store.limit_pages(1).await;
+        assert_eq!(create().await, Err(Trouble::Full));
+        assert_eq!(trouble.borrow().as_deref(), Some("database or disk is full"));
+        for _ in 0..2 {
+            let error = store.ready().await.unwrap_err();
+            assert_eq!(error.trouble(), Trouble::Full, "there is no room yet");
+        }
+        assert_eq!((store.broken().borrow().clone(), trouble.borrow().is_some()), (None, true));
+
+        store.limit_pages(u32::MAX - 1).await;
+        assert_eq!((store.ready().await, trouble.borrow().clone()), (Ok(()), None));
+        assert_eq!(create().await, Ok(()));
+        let trials =
+            store.read(|db| db.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(trials.await, Ok(0), "what it was tried with is gone");
     }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use loopfour_engine::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
+use tracing::info;
 
 use crate::error::OpenError;
-use crate::sqlite::refusal;
+use crate::sqlite::{copy, refusal};
 
 /// A numbered file; its number is its place in the list, from 1.
 struct Migration {
@@ -17,8 +18,13 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_start.sql", sql: include_str!("../migrations/sqlite/0001_start.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_start.sql", sql: include_str!("../migrations/sqlite/0001_start.sql") },
+    Migration {
+        name: "0002_money_is_safe.sql",
+        sql: include_str!("../migrations/sqlite/0002_money_is_safe.sql"),
+    },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     version    INTEGER NOT NULL PRIMARY KEY,
@@ -39,9 +45,24 @@ pub(crate) fn migrate(db: &mut Connection, path: &Path, now: Timestamp) -> Resul
             return Err(OpenError::Changed { path: path.to_owned(), name: name.clone() });
         }
     }
+    if let Some(next) = MIGRATIONS.get(applied.len()).filter(|_| !applied.is_empty()) {
+        keep(db, path, next)?;
+    }
     for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(applied.len()) {
         apply(db, version, migration, now).map_err(|error| refusal(path, &error))?;
     }
+    Ok(())
+}
+
+/// Makes a backup beside the database of what it is before it is changed, in place of that of an earlier try.
+fn keep(db: &Connection, path: &Path, next: &Migration) -> Result<(), OpenError> {
+    let number = next.name.split('_').next().unwrap_or_default();
+    let backup = path.with_added_extension(format!("before-{number}.bak"));
+    // There is none, or it cannot be removed, which the copy finds out as well.
+    let _ = std::fs::remove_file(&backup);
+    copy::copy(db, &backup, |_| Ok(()))
+        .map_err(|cause| OpenError::NoBackup { path: path.to_owned(), cause })?;
+    info!(backup = %backup.display(), "kept the database as it was before this version");
     Ok(())
 }
 

@@ -7,8 +7,12 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use tracing::{error, warn};
+
+use crate::error::{StorageError, Trouble};
+use crate::health::Health;
 
 /// From this size on the log is moved, in pages of 4 KiB: 16 MiB.
 const PAGES: i32 = 4096;
@@ -23,24 +27,28 @@ const MOVED: u8 = 2;
 /// The handle of the thread; dropping it ends the thread.
 pub(crate) struct Checkpointer {
     state: Arc<AtomicU8>,
+    health: Arc<Health>,
     start: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
     /// Starts the thread.
-    pub(crate) fn start(db: Connection) -> std::io::Result<Checkpointer> {
+    pub(crate) fn start(db: Connection, health: Arc<Health>) -> std::io::Result<Checkpointer> {
         let (start, started) = sync_channel(1);
         let state = Arc::new(AtomicU8::new(IDLE));
-        let shared = Arc::clone(&state);
+        let (shared, told) = (Arc::clone(&state), Arc::clone(&health));
         let thread = std::thread::Builder::new().name("store-checkpoint".to_owned());
         let thread = thread.spawn(move || {
             while started.recv().is_ok() {
-                checkpoint(&db);
+                checkpoint(&db, &told);
                 shared.store(MOVED, Ordering::Release);
             }
+            if told.broken().is_some() {
+                leave_log(&db);
+            }
         })?;
-        Ok(Checkpointer { state, start: Some(start), thread: Some(thread) })
+        Ok(Checkpointer { state, health, start: Some(start), thread: Some(thread) })
     }
 
     /// What the writer does after each commit, told the log's size in pages.
@@ -57,7 +65,7 @@ impl Checkpointer {
             }
             MOVED => {
                 // What came in while the thread was at work; when nothing is left, the next commit begins the log anew.
-                checkpoint(db);
+                checkpoint(db, &self.health);
                 self.state.store(IDLE, Ordering::Release);
             }
             _ => {}
@@ -76,9 +84,25 @@ impl Drop for Checkpointer {
     }
 }
 
-/// Moves as much as can be moved without waiting for anybody.
-fn checkpoint(db: &Connection) {
+/// Moves as much as can be moved without waiting for anybody; nothing where the database is broken.
+fn checkpoint(db: &Connection, health: &Health) {
+    if health.broken().is_some() {
+        return;
+    }
     if let Err(cause) = db.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
         warn!(%cause, "a checkpoint failed and is tried again");
+        let cause = StorageError::from(cause);
+        // No room in the database is no trouble yet: what is asked to be stored goes to the log.
+        if cause.trouble() == Trouble::Broken {
+            health.note(cause);
+        }
+    }
+}
+
+/// Lets the log stand when the connection closes: after a failed write what is read back of it may not be what the disk
+/// holds. The next start takes from it what its checksums prove.
+pub(crate) fn leave_log(db: &Connection) {
+    if let Err(cause) = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        error!(%cause, "the database's log cannot be left alone");
     }
 }

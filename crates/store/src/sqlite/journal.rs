@@ -257,7 +257,7 @@ pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StorageError> {
-    serde_json::to_string(value).map_err(|cause| StorageError(cause.to_string()))
+    serde_json::to_string(value).map_err(|cause| StorageError::other(cause.to_string()))
 }
 
 fn missing_start(run: RunId) -> JournalError {

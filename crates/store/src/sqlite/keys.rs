@@ -80,7 +80,7 @@ impl Store {
         let secret = Secret::random()?;
         match self.insert_key(company, key, &secret, now).await {
             Ok(id) => Ok((id, secret)),
-            Err(KeyError::Exists) => Err(StorageError("the system's randomness repeats itself".to_owned())),
+            Err(KeyError::Exists) => Err(StorageError::other("the system's randomness repeats itself")),
             Err(KeyError::Storage(cause)) => Err(cause),
         }
     }
@@ -98,7 +98,8 @@ impl Store {
     ) -> Result<KeyId, KeyError> {
         let id = KeyId(Uuid::now_v7());
         let (hash, prefix) = (secret.hash(), secret.prefix().to_owned());
-        let scopes = serde_json::to_string(&key.scopes).map_err(|cause| StorageError(cause.to_string()))?;
+        let scopes =
+            serde_json::to_string(&key.scopes).map_err(|cause| StorageError::other(cause.to_string()))?;
         let insert = move |db: &Connection| {
             let sql = "INSERT INTO keys (id, company, hash, prefix, name, scopes, created_at, expires_at)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (hash) DO NOTHING";

@@ -3,10 +3,13 @@
 
 mod checkpoint;
 pub(crate) mod companies;
+pub(crate) mod copy;
 mod journal;
 pub(crate) mod keys;
+pub(crate) mod meta;
 pub(crate) mod readers;
 pub(crate) mod runs;
+mod whole;
 pub(crate) mod workflows;
 pub(crate) mod writer;
 
@@ -20,7 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::error::{OpenError, StorageError};
+use crate::error::OpenError;
 use crate::migrate;
 
 const DATABASE: &str = "loopfour.db";
@@ -30,7 +33,7 @@ const LOCK: &str = "loopfour.lock";
 pub(crate) const APPLICATION_ID: i32 = 0x4c50_4634;
 
 /// Up to this size a start reads the whole database to see that it is whole, which takes less than a tenth of a second;
-/// above it only the parts that are used.
+/// above it only whether its end is there.
 const QUICK_CHECK_BYTES: u64 = 32 << 20;
 
 /// Bytes of a page; SQLite's own default.
@@ -121,6 +124,7 @@ fn check_is_ours(db: &Connection, path: &Path) -> Result<(), OpenError> {
         let cause = format!("its application id is {application:#x}, ours is {APPLICATION_ID:#x}");
         return Err(OpenError::Foreign { path: path.to_owned(), cause });
     }
+    whole::check_length(db, path)?;
     if length > QUICK_CHECK_BYTES {
         return Ok(());
     }
@@ -149,7 +153,7 @@ pub(crate) fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { path, cause },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, cause },
-        _ => OpenError::Failed { path, cause: StorageError(cause) },
+        _ => OpenError::Failed { path, cause },
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use crate::error::StorageError;
+use crate::health::Health;
 use crate::sqlite::connect;
 
 /// So many queries run at a time.
@@ -15,14 +16,15 @@ const CONNECTIONS: usize = 8;
 
 pub(crate) struct Readers {
     path: PathBuf,
+    health: Arc<Health>,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Connections are made when they are first needed.
-    pub(crate) fn new(path: PathBuf) -> Readers {
-        Readers { path, idle: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(CONNECTIONS)) }
+    pub(crate) fn new(path: PathBuf, health: Arc<Health>) -> Readers {
+        Readers { path, health, idle: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
     /// Runs a query.
@@ -32,16 +34,20 @@ impl Readers {
     ) -> Result<T, StorageError> {
         let permit =
             Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StorageError::no_answer())?;
-        let task = tokio::task::spawn_blocking(move || -> Result<T, StorageError> {
+        let task = tokio::task::spawn_blocking(move || {
             // Held here and not by the caller, who may give up while the query still runs.
             let _permit = permit;
-            let idle = self.idle().pop();
-            let db = idle.map_or_else(|| self.connect(), Ok)?;
-            let answer = query(&db);
-            self.idle().push(db);
-            Ok(answer?)
+            self.ask(query).map_err(|cause| self.health.note(cause.into()))
         });
         task.await.map_err(|_| StorageError::no_answer())?
+    }
+
+    fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let idle = self.idle().pop();
+        let db = idle.map_or_else(|| self.connect(), Ok)?;
+        let answer = query(&db);
+        self.idle().push(db);
+        answer
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {

@@ -13,8 +13,9 @@ use rusqlite::hooks::Wal;
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
-use crate::error::{OpenError, StorageError};
-use crate::sqlite::checkpoint::Checkpointer;
+use crate::error::{OpenError, StorageError, Trouble};
+use crate::health::Health;
+use crate::sqlite::checkpoint::{Checkpointer, leave_log};
 
 /// So many requests wait at most; who comes then waits outside.
 const QUEUE: usize = 1024;
@@ -24,8 +25,9 @@ const BATCH: usize = 128;
 
 /// What is asked of the thread.
 trait Request: Send {
-    /// Makes the change and says whether it is to stay. Called anew when what it did was taken back.
-    fn make(&mut self, db: &Connection) -> bool;
+    /// Makes the change and says whether it is to stay. Called anew when what it did was taken back. An error is one of
+    /// the disk, which no other request of the batch escapes.
+    fn make(&mut self, db: &Connection) -> Result<bool, StorageError>;
 
     /// Tells whoever asked, once it is known whether the commit happened; nobody if the change met a defect.
     fn tell(self: Box<Self>, commit: Result<(), StorageError>);
@@ -46,12 +48,17 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(db: Connection, checkpointer: Connection, path: &Path) -> Result<Writer, OpenError> {
+    pub(crate) fn start(
+        db: Connection,
+        checkpointer: Connection,
+        path: &Path,
+        health: Arc<Health>,
+    ) -> Result<Writer, OpenError> {
         let unusable = |cause| OpenError::Unusable { path: path.to_owned(), cause };
         let (queue, requests) = mpsc::channel(QUEUE);
-        let checkpointer = Checkpointer::start(checkpointer).map_err(unusable)?;
+        let checkpointer = Checkpointer::start(checkpointer, Arc::clone(&health)).map_err(unusable)?;
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || run(db, requests, checkpointer)).map_err(unusable)?;
+        let thread = thread.spawn(move || run(db, requests, checkpointer, &health)).map_err(unusable)?;
         Ok(Writer { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -119,10 +126,16 @@ where
     E: From<StorageError> + Send,
     F: FnOnce(Result<T, E>) + Send,
 {
-    fn make(&mut self, db: &Connection) -> bool {
+    fn make(&mut self, db: &Connection) -> Result<bool, StorageError> {
         self.result = None;
-        let result = (self.change)(db).unwrap_or_else(|error| Err(StorageError::from(error).into()));
-        self.result.insert(result).is_ok()
+        let result = match (self.change)(db).map_err(StorageError::from) {
+            Ok(result) => result,
+            Err(error) => match error.trouble() {
+                Trouble::Full | Trouble::Broken => return Err(error),
+                Trouble::Other => Err(error.into()),
+            },
+        };
+        Ok(self.result.insert(result).is_ok())
     }
 
     fn tell(self: Box<Self>, commit: Result<(), StorageError>) {
@@ -135,11 +148,17 @@ where
     }
 }
 
-fn run(mut db: Connection, mut requests: mpsc::Receiver<Box<dyn Request>>, checkpointer: Checkpointer) {
+fn run(
+    mut db: Connection,
+    mut requests: mpsc::Receiver<Box<dyn Request>>,
+    checkpointer: Checkpointer,
+    health: &Arc<Health>,
+) {
     let log = Arc::new(AtomicI32::new(0));
-    let pages = Arc::clone(&log);
+    let (pages, told) = (Arc::clone(&log), Arc::clone(health));
     let hook = move |_: &mut Wal, size| {
         pages.store(size, Ordering::Relaxed);
+        told.stored();
         Ok(())
     };
     if let Err(cause) = db.wal_hook(Some(hook)) {
@@ -147,13 +166,29 @@ fn run(mut db: Connection, mut requests: mpsc::Receiver<Box<dyn Request>>, check
     }
     let mut batch = Vec::with_capacity(BATCH);
     while requests.blocking_recv_many(&mut batch, BATCH) > 0 {
-        commit(&db, &mut batch);
+        commit(&db, &mut batch, health);
         checkpointer.after_commit(&db, log.load(Ordering::Relaxed));
+    }
+    if health.broken().is_some() {
+        leave_log(&db);
     }
 }
 
-/// Commits a batch and tells everyone in it.
-fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>) {
+/// Commits a batch and tells everyone in it. Where the database is broken nothing is tried any more.
+fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>, health: &Health) {
+    let state = match health.broken() {
+        Some(cause) => Err(cause),
+        None => try_commit(db, batch).map_err(|cause| health.note(cause)),
+    };
+    for request in batch.drain(..) {
+        let told = state.clone();
+        if catch_unwind(AssertUnwindSafe(|| request.tell(told))).is_err() {
+            error!("telling of a commit met a defect");
+        }
+    }
+}
+
+fn try_commit(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<(), StorageError> {
     let state = make(db, batch).and_then(|()| execute(db, "COMMIT"));
     if let Err(cause) = &state {
         error!(%cause, requests = batch.len(), "a commit failed");
@@ -163,12 +198,7 @@ fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>) {
             error!(%cause, "and could not be taken back");
         }
     }
-    for request in batch.drain(..) {
-        let told = state.clone();
-        if catch_unwind(AssertUnwindSafe(|| request.tell(told))).is_err() {
-            error!("telling of a commit met a defect");
-        }
-    }
+    state
 }
 
 /// Makes the changes of a batch in one transaction. An error means that it is lost as a whole.
@@ -187,7 +217,7 @@ fn make(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<(), StorageEr
 fn together(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<bool, StorageError> {
     for request in batch {
         let before = db.total_changes();
-        let keep = made(db, request);
+        let keep = made(db, request)?;
         within_transaction(db)?;
         if !keep && db.total_changes() != before {
             return Ok(false);
@@ -199,7 +229,7 @@ fn together(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<bool, Sto
 /// Makes one change so that it can fail alone.
 fn apart(db: &Connection, request: &mut Box<dyn Request>) -> Result<(), StorageError> {
     execute(db, "SAVEPOINT request")?;
-    let keep = made(db, request);
+    let keep = made(db, request)?;
     within_transaction(db)?;
     if !keep {
         execute(db, "ROLLBACK TO request")?;
@@ -208,17 +238,17 @@ fn apart(db: &Connection, request: &mut Box<dyn Request>) -> Result<(), StorageE
 }
 
 /// Whether the change is to stay; one that meets a defect is not.
-fn made(db: &Connection, request: &mut Box<dyn Request>) -> bool {
+fn made(db: &Connection, request: &mut Box<dyn Request>) -> Result<bool, StorageError> {
     catch_unwind(AssertUnwindSafe(|| request.make(db))).unwrap_or_else(|_| {
         error!("a request to the database met a defect");
-        false
+        Ok(false)
     })
 }
 
-/// SQLite takes a whole transaction back by itself when the disk is full or broken.
+/// SQLite takes a whole transaction back by itself at some errors.
 fn within_transaction(db: &Connection) -> Result<(), StorageError> {
     match db.is_autocommit() {
-        true => Err(StorageError("the transaction was taken back: the disk may be full".to_owned())),
+        true => Err(StorageError::other("the transaction was taken back")),
         false => Ok(()),
     }
 }
@@ -246,7 +276,7 @@ mod tests {
         db.execute_batch(schema).unwrap();
         let answers = Told::default();
         let mut requests = batch.iter().map(|(name, sql)| named(name, sql, Arc::clone(&answers))).collect();
-        commit(&db, &mut requests);
+        commit(&db, &mut requests, &Health::new(std::env::temp_dir()));
         assert_eq!(*answers.lock().unwrap(), told);
         let mut statement = db.prepare("SELECT n FROM numbers ORDER BY n").unwrap();
         let numbers: Vec<i64> =
@@ -320,5 +350,60 @@ mod tests {
             ("c", "INSERT INTO numbers VALUES (3, NULL)"),
         ];
         check(&batch, &[("a", false), ("b", false), ("c", false)], &[]);
+    }
+
+    /// Commits batches on a database of one page more than it has, which one number fits in.
+    fn told_with_little_room(sql: &[&'static str], health: &Health) -> Vec<(&'static str, bool)> {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE texts (t)").unwrap();
+        db.query_row("PRAGMA max_page_count = 3", [], |_| Ok(())).unwrap();
+        let told = Told::default();
+        let mut batch = sql.iter().map(|sql| named(sql, sql, Arc::clone(&told))).collect();
+        commit(&db, &mut batch, health);
+        assert!(db.is_autocommit() && batch.is_empty());
+        told.lock().unwrap().clone()
+    }
+
+    const SMALL: &str = "INSERT INTO texts VALUES (1)";
+    const LARGE: &str = "INSERT INTO texts VALUES (zeroblob(1000000))";
+
+    #[test]
+    fn a_full_disk_takes_the_whole_batch_back() {
+        let health = Health::new(std::env::temp_dir());
+        assert_eq!(told_with_little_room(&[SMALL], &health), [(SMALL, true)]);
+        assert!(!health.is_troubled());
+        assert_eq!(told_with_little_room(&[SMALL, LARGE], &health), [(SMALL, false), (LARGE, false)]);
+        assert!(health.is_troubled() && health.broken().is_none());
+    }
+
+    #[test]
+    fn nothing_is_tried_once_the_database_is_broken() {
+        let health = Health::new(std::env::temp_dir());
+        let broken = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        health.note(rusqlite::Error::SqliteFailure(broken, None).into());
+        assert_eq!(told_with_little_room(&[SMALL, SMALL], &health), [(SMALL, false), (SMALL, false)]);
+    }
+
+    #[test]
+    fn the_first_sign_of_a_broken_disk_is_told_to_the_whole_batch() {
+        let broken = |db: &Connection| {
+            db.execute_batch(SMALL)?;
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_READ);
+            Err::<Result<(), StorageError>, _>(rusqlite::Error::SqliteFailure(code, None))
+        };
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE texts (t)").unwrap();
+        let (health, told) = (Health::new(std::env::temp_dir()), Arc::new(Mutex::new(Vec::new())));
+        let answers = Arc::clone(&told);
+        let tell = move |result: Result<(), StorageError>| {
+            answers.lock().unwrap().push(result.unwrap_err().trouble());
+        };
+        let other = tell.clone();
+        let small = |db: &Connection| db.execute_batch(SMALL).map(Ok::<(), StorageError>);
+        commit(&db, &mut vec![request(small, tell), request(broken, other)], &health);
+        assert_eq!(*told.lock().unwrap(), [Trouble::Broken, Trouble::Broken]);
+        assert!(health.broken().is_some());
+        let rows: i64 = db.query_row("SELECT count(*) FROM texts", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0);
     }
 }

@@ -18,6 +18,15 @@ async fn closed() -> TempDir {
     directory
 }
 
+/// The files of a data directory in use, as a sudden end would leave them.
+fn copied(directory: &TempDir) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["loopfour.db", "loopfour.db-wal"] {
+        std::fs::copy(directory.path().join(file), copy.path().join(file)).unwrap();
+    }
+    copy
+}
+
 fn database(directory: &TempDir) -> PathBuf {
     directory.path().join("loopfour.db")
 }
@@ -93,6 +102,81 @@ async fn a_database_that_lost_its_end_is_refused() {
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     let expected = "`DIR/loopfour.db` is damaged: database disk image is malformed; restore it from a backup";
     assert!(matches!(check_refused(&directory, expected), OpenError::Damaged { .. }));
+}
+
+#[tokio::test]
+async fn a_database_that_lost_a_part_of_its_last_page_is_refused() {
+    let directory = closed().await;
+    let file = std::fs::File::options().write(true).open(database(&directory)).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - 1).unwrap();
+    let pages = length / 4096;
+    let expected = format!(
+        "`DIR/loopfour.db` is damaged: it has {pages} pages and ends after {}; restore it from a backup",
+        pages - 1
+    );
+    assert!(matches!(check_refused(&directory, &expected), OpenError::Damaged { .. }));
+}
+
+/// SQLite itself would take the missing end for zeros: the log says how long the database is.
+#[tokio::test]
+async fn a_database_that_lost_its_end_is_refused_where_a_log_stands_beside_it() {
+    let directory = closed().await;
+    // Its own end, which the log does not hold.
+    change(&directory, "INSERT INTO meta VALUES ('long', zeroblob(100000))");
+    let store = Store::open(directory.path(), NOW).unwrap();
+    store.create_company("in the log", NOW).await.unwrap();
+    let copy = copied(&directory);
+    let file = std::fs::File::options().write(true).open(database(&copy)).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - 4096).unwrap();
+    let error = Store::open(copy.path(), NOW).unwrap_err();
+    assert!(error.to_string().contains(&format!("ends after {};", length / 4096 - 1)), "{error}");
+
+    file.set_len(length).unwrap();
+    Store::open(copy.path(), NOW).unwrap();
+}
+
+/// A process that was killed while it moved the log into the database.
+#[tokio::test]
+async fn an_end_that_only_the_log_holds_is_not_missed() {
+    let place = Place::new().await;
+    for number in 0..50 {
+        let source = format!("\"{}\"", number.to_string().repeat(5000));
+        place.store.create_workflow(place.company, "x", &source, NOW).await.unwrap();
+    }
+    let copy = copied(&place.directory);
+    let pages = |directory: &TempDir| std::fs::metadata(database(directory)).unwrap().len() / 4096;
+    let before = pages(&copy);
+    drop(Store::open(copy.path(), NOW).unwrap());
+    assert!(pages(&copy) > before, "what the log held was not in the file");
+}
+
+#[tokio::test]
+async fn a_large_database_that_lost_its_end_is_refused() {
+    let directory = closed().await;
+    change(&directory, "INSERT INTO meta VALUES ('long', zeroblob(40000000))");
+    Store::open(directory.path(), NOW).unwrap();
+    let file = std::fs::File::options().write(true).open(database(&directory)).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 4096).unwrap();
+    let error = Store::open(directory.path(), NOW).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+/// Nobody can make files in this directory, not even the system's administrator.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_cannot_be_written_is_refused() {
+    let error = Store::open(std::path::Path::new("/sys"), NOW).unwrap_err();
+    assert!(matches!(&error, OpenError::Unusable { .. }), "{error}");
+    assert!(error.to_string().starts_with("`/sys/loopfour.lock` cannot be used: "), "{error}");
+}
+
+#[test]
+fn a_database_that_is_a_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(database(&directory)).unwrap();
+    check_refused(&directory, "`DIR/loopfour.db` cannot be used: Is a directory (os error 21)");
 }
 
 /// A copy made of an open database's file alone, without what stands beside it.
@@ -173,4 +257,46 @@ async fn migrations_are_recorded_and_applied_once() {
 async fn an_open_store_is_ready() {
     let place = Place::new().await;
     assert_eq!(place.store.ready().await, Ok(()));
+}
+
+/// What 0002 and later added, taken away again.
+const FIRST_VERSION: &str =
+    "ALTER TABLE runs DROP COLUMN due_at; ALTER TABLE runs DROP COLUMN restarted_from;
+                             DROP TABLE meta; DELETE FROM migrations WHERE version > 1";
+
+#[tokio::test]
+async fn before_a_database_is_changed_it_is_kept() {
+    let directory = closed().await;
+    let kept = directory.path().join("loopfour.db.before-0002.bak");
+    assert!(!kept.exists(), "a new database has nothing to lose");
+    change(&directory, FIRST_VERSION);
+    drop(Store::open(directory.path(), NOW).unwrap());
+
+    let versions = |path: &std::path::Path| {
+        let db = rusqlite::Connection::open(path).unwrap();
+        db.query_row("SELECT max(version) FROM migrations", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!((versions(&kept), versions(&database(&directory))), (1, 2));
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&kept.metadata().unwrap().permissions()) & 0o777,
+        0o600
+    );
+
+    // A later start changes nothing and keeps nothing.
+    std::fs::remove_file(&kept).unwrap();
+    drop(Store::open(directory.path(), NOW).unwrap());
+    assert!(!kept.exists());
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_kept_is_not_changed() {
+    let directory = closed().await;
+    change(&directory, FIRST_VERSION);
+    std::fs::create_dir(directory.path().join("loopfour.db.before-0002.bak")).unwrap();
+    let expected = "`DIR/loopfour.db` is of an earlier version, and before it is changed a backup is made: \
+                    `DIR/loopfour.db.before-0002.bak` exists already; a backup overwrites nothing";
+    assert!(matches!(check_refused(&directory, expected), OpenError::NoBackup { .. }));
+    let db = rusqlite::Connection::open(database(&directory)).unwrap();
+    assert!(!db.table_exists(None::<&str>, "meta").unwrap());
 }

@@ -1,0 +1,119 @@
+//! Copies of the database while it is in use: as it was at one moment, complete on the disk before it has its name, and
+//! one file without anything beside it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+use crate::error::BackupError;
+use crate::sqlite::connect;
+
+/// Pages that are copied at a time: 4 MiB.
+const PAGES: i32 = 1024;
+
+/// Copies what `from` reads into a new file, readable by its owner alone, and gives its length in bytes. `finish` may
+/// change the copy. Writers of `from` are not held up; their log grows meanwhile.
+pub(crate) fn copy(
+    from: &Connection,
+    to: &Path,
+    finish: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<u64, BackupError> {
+    refuse_existing(to)?;
+    let partial = to.with_added_extension(format!("{}.partial", Uuid::now_v7().simple()));
+    let copied = fill(from, &partial, finish).map_err(|cause| failed(to, cause));
+    let named = copied.and_then(|()| give_name(&partial, to));
+    if named.is_err() {
+        // Nothing is lost with what was not completed, and there may be none.
+        let _ = std::fs::remove_file(&partial);
+    }
+    named
+}
+
+fn refuse_existing(to: &Path) -> Result<(), BackupError> {
+    match to.symlink_metadata() {
+        Ok(_) => Err(BackupError::Exists { path: to.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
+enum Cause {
+    System(std::io::Error),
+    Database(rusqlite::Error),
+}
+
+impl From<std::io::Error> for Cause {
+    fn from(cause: std::io::Error) -> Cause {
+        Cause::System(cause)
+    }
+}
+
+impl From<rusqlite::Error> for Cause {
+    fn from(cause: rusqlite::Error) -> Cause {
+        Cause::Database(cause)
+    }
+}
+
+fn failed(path: &Path, cause: Cause) -> BackupError {
+    let path = path.to_owned();
+    match cause {
+        Cause::System(cause) => BackupError::Unusable { path, cause },
+        Cause::Database(cause) => BackupError::Failed { path, cause: cause.to_string() },
+    }
+}
+
+fn fill(
+    from: &Connection,
+    to: &Path,
+    finish: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), Cause> {
+    let mut options = File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(to)?;
+    let mut copy = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // The whole file is brought to the disk once, at the end.
+    copy.pragma_update(None, "synchronous", "OFF")?;
+    {
+        // While this is read, what is written meanwhile does not make the copy begin anew.
+        let moment = from.unchecked_transaction()?;
+        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        let backup = Backup::new(&moment, &mut copy)?;
+        while step(&backup)? {}
+    }
+    copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    finish(&copy)?;
+    copy.close().map_err(|(_, cause)| cause)?;
+    Ok(File::open(to)?.sync_all()?)
+}
+
+/// Copies a part, and says whether there is more.
+fn step(backup: &Backup<'_, '_>) -> rusqlite::Result<bool> {
+    match backup.step(PAGES)? {
+        StepResult::Done => Ok(false),
+        StepResult::More => Ok(true),
+        // Nobody else has the copy open, and reading waits for nobody.
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("the database is locked".to_owned()),
+        )),
+    }
+}
+
+fn give_name(partial: &Path, to: &Path) -> Result<u64, BackupError> {
+    refuse_existing(to)?;
+    let unusable = |cause| BackupError::Unusable { path: to.to_owned(), cause };
+    let length = partial.metadata().map_err(unusable)?.len();
+    std::fs::rename(partial, to).map_err(unusable)?;
+    sync_directory(to).map_err(unusable)?;
+    Ok(length)
+}
+
+/// Brings a file's name to the disk.
+pub(crate) fn sync_directory(of: &Path) -> std::io::Result<()> {
+    let directory = of.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.map_or_else(|| PathBuf::from("."), Path::to_owned))?.sync_all()
+}
