@@ -5,6 +5,7 @@
 mod bench;
 mod catalog;
 mod demo;
+mod proof;
 mod tidy;
 mod tools;
 mod verify;
@@ -47,6 +48,12 @@ const COMMANDS: &[Command] = &[
         arguments: "runs [--runs N] [--requests N]",
         about: "measure pages of the list of runs out of a million",
         run: bench::run,
+    },
+    Command {
+        name: "crash-test",
+        arguments: "[--runs N] [--kills N] [--seed N]",
+        about: "kill the server at random moments: no run may be lost, no object made twice",
+        run: proof::crash_test,
     },
     Command {
         name: "catalog",

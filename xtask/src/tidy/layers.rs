@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/cli", &["lang", "engine", "host", "store", "connect", "sandbox", "server"]),
     ("bench/provider", &[]),
     ("bench/driver", &[]),
+    ("bench/proof", &[]),
     ("bench/runs", &["lang", "engine", "store", "server"]),
     ("xtask", &[]),
 ];

@@ -1,0 +1,26 @@
+//! `cargo xtask crash-test` and its kin: builds the product in release mode and hands over to `bench/proof`, where stands
+//! what each of them proves and how.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::tools;
+
+const PACKAGES: [&str; 4] = ["--package", "loopfour-cli", "--package", "bench-proof"];
+
+/// Proves that no kill loses a run or makes an object twice.
+pub fn crash_test(arguments: &[String]) -> Result<ExitCode> {
+    run("crash-test", arguments)
+}
+
+fn run(name: &str, arguments: &[String]) -> Result<ExitCode> {
+    tools::need_c_compiler()?;
+    let mut build = tools::cargo(&["build", "--release"]);
+    if !build.args(PACKAGES).status()?.success() {
+        bail!("the build failed");
+    }
+    let program = tools::target_directory()?.join("release").join("bench-proof");
+    let status = Command::new(program).arg(name).args(arguments).current_dir(crate::workspace()).status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
