@@ -43,6 +43,28 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
+/// Which data directory, for commands that need no server.
+#[derive(clap::Args, Debug)]
+pub struct DataFlags {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The settings file [default: loopfour.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl DataFlags {
+    /// The data directory that `serve` would use with these flags.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn directory(self) -> Result<PathBuf, Failure> {
+        let DataFlags { data, config } = self;
+        Ok(Config::load(Flags { data, config, ..Flags::default() })?.data)
+    }
+}
+
 /// A setting in force, for people. Secrets are masked.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {

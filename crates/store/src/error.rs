@@ -1,7 +1,7 @@
 //! What can go wrong with the database itself. Refusals that a caller can act on are errors of their own beside the
 //! queries that give them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use loopfour_engine::ports::JournalError;
 use rusqlite::ffi;
@@ -184,6 +184,44 @@ pub enum BackupError {
         /// What the database says.
         cause: String,
     },
+}
+
+impl BackupError {
+    /// The database that is read, or the copy at this path, failed.
+    pub(crate) fn failed(path: &Path, cause: &rusqlite::Error) -> BackupError {
+        BackupError::Failed { path: path.to_owned(), cause: cause.to_string() }
+    }
+}
+
+/// Why no backup was restored. Each message is one line that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The data directory holds a database.
+    #[error("`{path}` exists already; a backup is restored into a data directory without a database")]
+    Exists {
+        /// A file of that database.
+        path: PathBuf,
+    },
+    /// The backup cannot be read, is not ours, is damaged or newer; or the data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What the backup says of its runs is not what their journals say, or it is damaged.
+    #[error("`{path}` cannot be relied on: {first}{}", others(*.count))]
+    Differs {
+        /// The backup.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        first: String,
+        /// How many are.
+        count: u64,
+    },
+    /// The database cannot be written.
+    #[error(transparent)]
+    Copy(#[from] BackupError),
+}
+
+fn others(count: u64) -> String {
+    if count > 1 { format!(", and {} more", count - 1) } else { String::new() }
 }
 
 #[cfg(test)]

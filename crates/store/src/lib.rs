@@ -30,11 +30,13 @@ use sqlite::writer::Writer;
 use watch::Watchers;
 
 pub use access::{BadSecret, Principal, Scope, Secret, UnknownScope};
-pub use error::{BackupError, OpenError, StorageError, Trouble};
+pub use error::{BackupError, OpenError, RestoreError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
 pub use sqlite::companies::CompanyError;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
+pub use sqlite::read_only::ReadOnly;
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
+pub use sqlite::verify::{Difference, Verified};
 pub use sqlite::workflows::{
     Edit, StatusChange, VersionHead, VersionRow, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
 };

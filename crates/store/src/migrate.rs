@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 use tracing::info;
 
-use crate::error::OpenError;
+use crate::error::{BackupError, OpenError};
 use crate::sqlite::{copy, refusal};
 
 /// A numbered file; its number is its place in the list, from 1.
@@ -33,8 +33,27 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     applied_at INTEGER NOT NULL
 ) STRICT";
 
-/// Applies what is missing, after it is clear that what is there is a beginning of [`MIGRATIONS`].
+/// Applies what is missing, after it is clear that what is there is a beginning of [`MIGRATIONS`] and a backup of it is
+/// made.
 pub(crate) fn migrate(db: &mut Connection, path: &Path, now: Timestamp) -> Result<(), OpenError> {
+    let applied = check(db, path)?;
+    if let Some(next) = MIGRATIONS.get(applied).filter(|_| applied > 0) {
+        keep(db, path, next)?;
+    }
+    migrate_copy(db, path, now)
+}
+
+/// The same without a backup, for what is one.
+pub(crate) fn migrate_copy(db: &mut Connection, path: &Path, now: Timestamp) -> Result<(), OpenError> {
+    let applied = check(db, path)?;
+    for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(applied) {
+        apply(db, version, migration, now).map_err(|error| refusal(path, &error))?;
+    }
+    Ok(())
+}
+
+/// How many migrations the database has, if they are a beginning of [`MIGRATIONS`].
+pub(crate) fn check(db: &Connection, path: &Path) -> Result<usize, OpenError> {
     let applied = applied(db).map_err(|error| refusal(path, &error))?;
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     if let Some((version, name, _)) = applied.last().filter(|(version, ..)| *version > known) {
@@ -45,13 +64,12 @@ pub(crate) fn migrate(db: &mut Connection, path: &Path, now: Timestamp) -> Resul
             return Err(OpenError::Changed { path: path.to_owned(), name: name.clone() });
         }
     }
-    if let Some(next) = MIGRATIONS.get(applied.len()).filter(|_| !applied.is_empty()) {
-        keep(db, path, next)?;
-    }
-    for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(applied.len()) {
-        apply(db, version, migration, now).map_err(|error| refusal(path, &error))?;
-    }
-    Ok(())
+    Ok(applied.len())
+}
+
+/// Whether the database has this version's form.
+pub(crate) fn is_current(applied: usize) -> bool {
+    applied == MIGRATIONS.len()
 }
 
 /// Makes a backup beside the database of what it is before it is changed, in place of that of an earlier try.
@@ -60,7 +78,7 @@ fn keep(db: &Connection, path: &Path, next: &Migration) -> Result<(), OpenError>
     let backup = path.with_added_extension(format!("before-{number}.bak"));
     // There is none, or it cannot be removed, which the copy finds out as well.
     let _ = std::fs::remove_file(&backup);
-    copy::copy(db, &backup, |_| Ok(()))
+    copy::copy(db, &backup, |_| Ok::<(), BackupError>(()))
         .map_err(|cause| OpenError::NoBackup { path: path.to_owned(), cause })?;
     info!(backup = %backup.display(), "kept the database as it was before this version");
     Ok(())

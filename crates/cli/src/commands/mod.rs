@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod actions;
+mod backup;
 mod check;
 mod completions;
 mod config;
@@ -11,6 +12,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod serve;
+mod verify;
 mod workflows;
 
 use crate::failure::Failure;
@@ -27,6 +29,8 @@ pub enum Command {
     Keys(keys::Keys),
     Actions(actions::Actions),
     Config(config::Config),
+    Backup(backup::Backup),
+    Verify(verify::Verify),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
     HelpMarkdown(help_markdown::HelpMarkdown),
@@ -45,6 +49,8 @@ impl Command {
             Command::Keys(keys) => keys.carry_out().await,
             Command::Actions(actions) => actions.carry_out(),
             Command::Config(config) => config.carry_out(),
+            Command::Backup(backup) => backup.carry_out(),
+            Command::Verify(verify) => verify.carry_out(),
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
             Command::Completions(completions) => completions.carry_out(),
             Command::HelpMarkdown(help) => help.carry_out(),

@@ -15,16 +15,16 @@ use crate::sqlite::connect;
 const PAGES: i32 = 1024;
 
 /// Copies what `from` reads into a new file, readable by its owner alone, and gives its length in bytes. `finish` may
-/// change the copy. Writers of `from` are not held up; their log grows meanwhile.
-pub(crate) fn copy(
+/// change the copy, and nothing is left of it where that fails. Writers of `from` are not held up; their log grows
+/// meanwhile.
+pub(crate) fn copy<E: From<BackupError>>(
     from: &Connection,
     to: &Path,
-    finish: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-) -> Result<u64, BackupError> {
+    finish: impl FnOnce(&mut Connection) -> Result<(), E>,
+) -> Result<u64, E> {
     refuse_existing(to)?;
     let partial = to.with_added_extension(format!("{}.partial", Uuid::now_v7().simple()));
-    let copied = fill(from, &partial, finish).map_err(|cause| failed(to, cause));
-    let named = copied.and_then(|()| give_name(&partial, to));
+    let named = fill(from, &partial, finish).and_then(|()| Ok(give_name(&partial, to)?));
     if named.is_err() {
         // Nothing is lost with what was not completed, and there may be none.
         let _ = std::fs::remove_file(&partial);
@@ -39,55 +39,40 @@ fn refuse_existing(to: &Path) -> Result<(), BackupError> {
     }
 }
 
-enum Cause {
-    System(std::io::Error),
-    Database(rusqlite::Error),
-}
-
-impl From<std::io::Error> for Cause {
-    fn from(cause: std::io::Error) -> Cause {
-        Cause::System(cause)
-    }
-}
-
-impl From<rusqlite::Error> for Cause {
-    fn from(cause: rusqlite::Error) -> Cause {
-        Cause::Database(cause)
-    }
-}
-
-fn failed(path: &Path, cause: Cause) -> BackupError {
-    let path = path.to_owned();
-    match cause {
-        Cause::System(cause) => BackupError::Unusable { path, cause },
-        Cause::Database(cause) => BackupError::Failed { path, cause: cause.to_string() },
-    }
-}
-
-fn fill(
+fn fill<E: From<BackupError>>(
     from: &Connection,
     to: &Path,
-    finish: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-) -> Result<(), Cause> {
+    finish: impl FnOnce(&mut Connection) -> Result<(), E>,
+) -> Result<(), E> {
+    make_file(to).map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?;
+    let failed = |cause: rusqlite::Error| BackupError::failed(to, &cause);
+    let mut copy = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    pages(from, &mut copy).map_err(failed)?;
+    finish(&mut copy)?;
+    copy.close().map_err(|(_, cause)| failed(cause))?;
+    let synced = File::open(to).and_then(|file| file.sync_all());
+    Ok(synced.map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?)
+}
+
+fn make_file(path: &Path) -> std::io::Result<()> {
     let mut options = File::options();
     options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(to)?;
-    let mut copy = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    options.open(path).map(drop)
+}
+
+/// Copies every page.
+fn pages(from: &Connection, copy: &mut Connection) -> rusqlite::Result<()> {
     // The whole file is brought to the disk once, at the end.
     copy.pragma_update(None, "synchronous", "OFF")?;
-    {
-        // While this is read, what is written meanwhile does not make the copy begin anew.
-        let moment = from.unchecked_transaction()?;
-        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        let backup = Backup::new(&moment, &mut copy)?;
-        while step(&backup)? {}
-    }
-    copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
-    finish(&copy)?;
-    copy.close().map_err(|(_, cause)| cause)?;
-    Ok(File::open(to)?.sync_all()?)
+    // While this is read, what is written meanwhile does not make the copy begin anew.
+    let moment = from.unchecked_transaction()?;
+    moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let backup = Backup::new(&moment, copy)?;
+    while step(&backup)? {}
+    drop(backup);
+    copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
 }
 
 /// Copies a part, and says whether there is more.

@@ -23,11 +23,7 @@ impl Journal for Store {
     }
 
     async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
-        let entries = self.read(move |db| {
-            let sql = "SELECT seq, at, body FROM events WHERE run = ?1 ORDER BY seq";
-            db.prepare_cached(sql)?.query_map([run.0.as_bytes()], read_entry)?.collect()
-        });
-        Ok(entries.await?)
+        Ok(self.read(move |db| entries(db, run)).await?)
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
@@ -41,12 +37,8 @@ impl Journal for Store {
     }
 
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
-        let source = self.read(move |db| {
-            let sql = "SELECT source FROM workflow_versions WHERE workflow = ?1 AND version = ?2";
-            let mut statement = db.prepare_cached(sql)?;
-            statement.query_row(params![workflow.0.as_bytes(), version], |row| row.get(0)).optional()
-        });
-        source.await?.ok_or_else(|| missing_version(workflow, version))
+        let source = self.read(move |db| source(db, workflow, version)).await?;
+        source.ok_or_else(|| missing_version(workflow, version))
     }
 }
 
@@ -244,11 +236,28 @@ pub(crate) fn run_by_key(
     db.prepare_cached(sql)?.query_row(keys, |row| uuid(row, 0).map(RunId)).optional()
 }
 
+/// The text of a workflow's version.
+pub(crate) fn source(
+    db: &Connection,
+    workflow: WorkflowId,
+    version: u32,
+) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT source FROM workflow_versions WHERE workflow = ?1 AND version = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    statement.query_row(params![workflow.0.as_bytes(), version], |row| row.get(0)).optional()
+}
+
 /// One entry's event.
 pub(crate) fn event(db: &Connection, run: RunId, seq: u64) -> rusqlite::Result<Option<Event>> {
     let mut statement = db.prepare_cached("SELECT body FROM events WHERE run = ?1 AND seq = ?2")?;
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
     statement.query_row(params![run.0.as_bytes(), seq], |row| json(row, 0)).optional()
+}
+
+/// A run's journal.
+pub(crate) fn entries(db: &Connection, run: RunId) -> rusqlite::Result<Vec<Entry>> {
+    let sql = "SELECT seq, at, body FROM events WHERE run = ?1 ORDER BY seq";
+    db.prepare_cached(sql)?.query_map([run.0.as_bytes()], read_entry)?.collect()
 }
 
 /// An entry of columns `seq, at, body`.

@@ -1,6 +1,10 @@
 //! Facts about the database itself, by name.
 
+use loopfour_engine::Timestamp;
 use rusqlite::{Connection, params};
+
+/// In a backup: when it was made.
+const BACKUP_AT: &str = "backup_at";
 
 /// A row that comes and goes, to see whether there is room.
 const TRIAL: &str = "trial";
@@ -17,4 +21,17 @@ pub(crate) fn put_trial(db: &Connection) -> rusqlite::Result<()> {
 /// Removes that row.
 pub(crate) fn remove_trial(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([TRIAL]).map(drop)
+}
+
+/// Says in a backup when it was made. One of an earlier version has no place for it.
+pub(crate) fn mark_backup(db: &Connection, at: Timestamp) -> rusqlite::Result<()> {
+    match db.table_exists(None::<&str>, "meta")? {
+        true => put(db, BACKUP_AT, at),
+        false => Ok(()),
+    }
+}
+
+fn put(db: &Connection, name: &str, value: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+    db.execute(sql, params![name, value.0]).map(drop)
 }

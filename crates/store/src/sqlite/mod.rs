@@ -7,8 +7,10 @@ pub(crate) mod copy;
 mod journal;
 pub(crate) mod keys;
 pub(crate) mod meta;
+pub(crate) mod read_only;
 pub(crate) mod readers;
 pub(crate) mod runs;
+pub(crate) mod verify;
 mod whole;
 pub(crate) mod workflows;
 pub(crate) mod writer;
@@ -26,7 +28,7 @@ use uuid::Uuid;
 use crate::error::OpenError;
 use crate::migrate;
 
-const DATABASE: &str = "loopfour.db";
+pub(crate) const DATABASE: &str = "loopfour.db";
 const LOCK: &str = "loopfour.lock";
 
 /// Marks our files in SQLite's header: "LPF4".

@@ -171,7 +171,8 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "id, company, workflow, version, status, waiting, trigger, idempotency_key, created_at, started_at, \
+/// What [`read_row`] reads.
+pub(crate) const COLUMNS: &str = "id, company, workflow, version, status, waiting, trigger, idempotency_key, created_at, started_at, \
                        completed_at, length, output_at";
 
 fn page(
@@ -245,7 +246,8 @@ fn find_status(name: &str) -> Option<RunStatus> {
     RunStatus::ALL.into_iter().find(|status| status.name() == name)
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+/// A row of [`COLUMNS`].
+pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     let waiting = if row.get_ref(5)? == rusqlite::types::ValueRef::Null { None } else { Some(json(row, 5)?) };
     Ok(RunRow {
         id: RunId(uuid(row, 0)?),

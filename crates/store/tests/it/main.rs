@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backup;
 mod health;
 mod isolation;
 mod journal;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use std::path::PathBuf;
 
+use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, Journal as _, JournalError};
 use loopfour_engine::{
-    CompanyId, Entry, Event, RunId, RunStatus, StepPath, Summary, Timestamp, TriggerKind, WorkflowId,
+    CompanyId, Entry, Event, Run, RunId, RunStatus, StepPath, Summary, Timestamp, TriggerKind, WorkflowId,
 };
 use loopfour_lang::Value;
 use loopfour_store::{Order, Span, Store};
