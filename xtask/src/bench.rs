@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: builds what a benchmark needs in release mode and hands over to it. What is measured and how
-//! stands in `bench/driver` for `example` and in `bench/runs` for `runs`.
+//! stands in `bench/driver` for `example`, in `bench/runs` for `runs` and in `bench/proof` for `recovery`.
 
 use std::process::{Command, ExitCode};
 
@@ -11,6 +11,7 @@ use crate::{refuse, tools};
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let (packages, program): (&[&str], &str) = match arguments.first().map(String::as_str) {
         Some("example") => (&["loopfour-cli", "bench-provider", "bench-driver"], "bench-driver"),
+        Some("recovery") => return crate::proof::recovery(&arguments[1..]),
         Some("runs") => (&["bench-runs"], "bench-runs"),
         Some(_) | None => return Ok(refuse(arguments)),
     };

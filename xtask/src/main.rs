@@ -50,10 +50,28 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "bench",
+        arguments: "recovery [--runs N]",
+        about: "measure how long unfinished runs take to go on after a kill -9",
+        run: bench::run,
+    },
+    Command {
         name: "crash-test",
         arguments: "[--runs N] [--kills N] [--seed N]",
         about: "kill the server at random moments: no run may be lost, no object made twice",
         run: proof::crash_test,
+    },
+    Command {
+        name: "pace-test",
+        arguments: "[--calls N]",
+        about: "want thousands of calls at once: none may bounce off the limit, none of it be left unused",
+        run: proof::pace_test,
+    },
+    Command {
+        name: "disk-full-test",
+        arguments: "",
+        about: "fill the disk under a run, on a tmpfs (needs root)",
+        run: proof::disk_full_test,
     },
     Command {
         name: "catalog",

@@ -14,6 +14,21 @@ pub fn crash_test(arguments: &[String]) -> Result<ExitCode> {
     run("crash-test", arguments)
 }
 
+/// Proves that calls neither bounce off Stripe's limits nor leave them unused, in real time.
+pub fn pace_test(arguments: &[String]) -> Result<ExitCode> {
+    run("pace-test", arguments)
+}
+
+/// Shows what happens without room on the disk.
+pub fn disk_full_test(arguments: &[String]) -> Result<ExitCode> {
+    run("disk-full-test", arguments)
+}
+
+/// Measures how long unfinished runs take to go on after a kill.
+pub fn recovery(arguments: &[String]) -> Result<ExitCode> {
+    run("recovery", arguments)
+}
+
 fn run(name: &str, arguments: &[String]) -> Result<ExitCode> {
     tools::need_c_compiler()?;
     let mut build = tools::cargo(&["build", "--release"]);

@@ -2,11 +2,15 @@
 //! without room, and a `loopfour sandbox` beside it that survives and tells what it was really asked.
 //! It talks to both over HTTP alone, as a user would, and knows nothing of their insides.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports on the terminal")]
+#![expect(clippy::float_arithmetic, reason = "shares are for people, nothing counts on with them")]
 
 mod client;
 mod crash;
 mod dice;
+mod disk_full;
+mod pace;
 mod process;
+mod recovery;
 mod sandbox;
 mod server;
 
@@ -15,13 +19,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
-const USAGE: &str = "usage: bench-proof crash-test [--runs N] [--kills N] [--seed N]";
+const USAGE: &str = "usage: bench-proof crash-test [--runs N] [--kills N] [--seed N]
+                   pace-test [--calls N]
+                   disk-full-test
+                   recovery [--runs N]";
 
 /// Whether what was to be proven held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Holds,
     Fails,
+    /// It could not be tried here.
+    Impossible,
 }
 
 #[tokio::main]
@@ -34,6 +43,7 @@ async fn main() -> ExitCode {
             eprintln!("{USAGE}");
             ExitCode::from(2)
         }
+        Some(Ok(Verdict::Impossible)) => ExitCode::from(2),
         Some(Ok(Verdict::Holds)) => ExitCode::SUCCESS,
         Some(Ok(Verdict::Fails)) => ExitCode::FAILURE,
         Some(Err(error)) => {
@@ -51,6 +61,18 @@ async fn carry_out(arguments: &[String]) -> Option<Result<Verdict>> {
             let [runs, kills, seed] = numbers(rest, [("--runs", 2000), ("--kills", 200), ("--seed", now())])?;
             Some(crash::run(crash::Options { runs, kills, seed }).await)
         }
+        "pace-test" => {
+            let [calls] = numbers(rest, [("--calls", 5000)])?;
+            if !(1..=pace::MOST_CALLS).contains(&calls) {
+                return None;
+            }
+            Some(pace::run(calls).await)
+        }
+        "recovery" => {
+            let [runs] = numbers(rest, [("--runs", 10_000)])?;
+            Some(recovery::run(runs).await)
+        }
+        "disk-full-test" if rest.is_empty() => Some(disk_full::run().await),
         _ => None,
     }
 }

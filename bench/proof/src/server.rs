@@ -13,6 +13,10 @@ use crate::process::{self, Process};
 
 /// How long it may take until it is ready.
 const START_TIME: Duration = Duration::from_secs(60);
+/// How long it may refuse a run.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long it is left alone after it refused.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How it is set up.
 pub struct Setup<'a> {
@@ -58,13 +62,8 @@ impl Server {
     /// # Errors
     /// As for [`Server::start`].
     pub async fn restart(&mut self) -> Result<Duration> {
-        self.kill();
-        let listen = self.address.to_string();
-        let arguments = ["serve", "--listen", &listen, "--data", "data"];
-        let mut command = process::command(&process::product()?, &arguments, &self.folder);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let start = Instant::now();
-        self.process = Some(Process::start(&mut command, &self.log_file())?);
+        self.spawn()?;
         while start.elapsed() < START_TIME {
             let ready = self.client.call(Method::GET, "/readyz", None).await;
             if ready.is_ok_and(|answer| answer.status == 200) {
@@ -76,6 +75,20 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         bail!("the server was not ready in time\n{}", self.log()?)
+    }
+
+    /// Kills the process, if there is one, and starts the next without waiting for it.
+    ///
+    /// # Errors
+    /// The program is not there.
+    pub fn spawn(&mut self) -> Result<()> {
+        self.kill();
+        let listen = self.address.to_string();
+        let arguments = ["serve", "--listen", &listen, "--data", "data"];
+        let mut command = process::command(&process::product()?, &arguments, &self.folder);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        self.process = Some(Process::start(&mut command, &self.log_file())?);
+        Ok(())
     }
 
     /// Ends it as a power cut would, as far as the process goes. Returns once it is gone.
@@ -110,4 +123,27 @@ impl Server {
     fn log_file(&self) -> PathBuf {
         self.folder.join("serve.log")
     }
+}
+
+/// Sends the start of a run until it is accepted; answers the run's id. A start that got no answer is sent again too, so
+/// where the server may be killed meanwhile the body needs an idempotency key.
+///
+/// # Errors
+/// It is not accepted in time, or refused for good.
+pub async fn start_run(server: &Client, path: &str, body: &Value) -> Result<String> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        match server.call(Method::POST, path, Some(body)).await {
+            Ok(answer) if answer.status == 202 => {
+                let id = answer.body["data"]["runId"].as_str();
+                return Ok(id.context("an accepted run has an id")?.to_owned());
+            }
+            Ok(answer) if matches!(answer.status, 429 | 503) => {
+                tokio::time::sleep(answer.retry_after.unwrap_or(PAUSE)).await;
+            }
+            Ok(answer) => bail!("{path} answered {}: {}", answer.status, answer.body),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    bail!("{path} did not accept a run for {} s", PATIENCE.as_secs())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use super::person;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::sandbox::Sandbox;
+use crate::server::start_run;
 
 /// How long a run may take before it counts as lost; its longest pause between sendings is half a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -127,32 +128,12 @@ pub async fn slot(
     while let Some(number) = feed.next().await {
         let case = Case::of(number);
         let key = format!("crash-{}-{number}", feed.options.seed);
-        let run = start(&server, &workflows, &case, &key).await?;
+        let (path, body) = workflows.start(&case, &key);
+        let run = start_run(&server, &path, &body).await?;
         followed.push(follow(&server, &sandbox, run, case).await?);
         feed.open.fetch_sub(1, Ordering::AcqRel);
     }
     Ok(followed)
-}
-
-/// Sends a start again and again until it is accepted; answers the run's id.
-async fn start(server: &Client, workflows: &Workflows, case: &Case, key: &str) -> Result<String> {
-    let (path, body) = workflows.start(case, key);
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        match server.call(Method::POST, &path, Some(&body)).await {
-            Ok(answer) if answer.status == 202 => {
-                let id = answer.body["data"]["runId"].as_str();
-                return Ok(id.context("an accepted run has an id")?.to_owned());
-            }
-            Ok(answer) if matches!(answer.status, 429 | 503) => {
-                tokio::time::sleep(answer.retry_after.unwrap_or(PAUSE)).await;
-            }
-            Ok(answer) => bail!("{path} answered {}: {}", answer.status, answer.body),
-            // The server was killed; whether the run is there, the key finds out.
-            Err(_) => tokio::time::sleep(PAUSE / 4).await,
-        }
-    }
-    bail!("{path} did not accept a run for {} s", PATIENCE.as_secs())
 }
 
 async fn follow(server: &Client, sandbox: &Sandbox, run: String, case: Case) -> Result<Followed> {
