@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StepError;
-use crate::run::WaitReason;
 
 /// What a call may change at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +69,19 @@ pub struct Sending<'a> {
     pub key: Uuid,
     /// How long the answer is waited for.
     pub timeout: Duration,
-    /// An earlier sending may have reached the provider: a [`Effect::Delete`], for which there is no key, is looked for
-    /// before it is sent.
-    pub again: bool,
+    /// What may have happened before.
+    pub attempt: Attempt,
+}
+
+/// What a sending is, seen from those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// No earlier one can have reached the provider.
+    First,
+    /// An earlier one may have: a [`Effect::Delete`], for which there is no key, is looked for before it is sent.
+    Again,
+    /// An earlier one may have, and nothing may be changed any more: a [`Effect::Delete`] is looked for, nothing else.
+    Look,
 }
 
 /// What the provider said beside its answer.
@@ -102,29 +111,79 @@ pub enum Outcome {
         /// What it said beside.
         receipt: Receipt,
     },
-    /// Answered: it is not done.
-    Refused {
-        /// Why; `step` and `attempt` are filled in by the engine.
-        error: StepError,
-        /// Whether the answer is one about the key (2xx, 402, 404, 400): only such a one says anything about an earlier
-        /// sending whose outcome is unknown.
-        settles: bool,
-    },
-    /// Sent, and nothing tells whether it is done: broken connection, time-out, 5xx.
-    Unknown {
-        /// What happened.
-        error: StepError,
-    },
-    /// Not a byte left the machine.
-    NotSent {
-        /// Why.
-        error: StepError,
-        /// What the run waits for.
-        reason: WaitReason,
-    },
-    /// The answer shows a defect of ours (an idempotency key used for another request): the run is parked.
-    Defect {
-        /// What happened.
-        error: StepError,
-    },
+    /// Anything else.
+    Failed(Box<Failure>),
+}
+
+impl Outcome {
+    /// A failure with nothing said beside its error.
+    pub fn failed(finding: Finding, error: StepError) -> Outcome {
+        Outcome::Failed(Box::new(Failure { finding, error, retry_after: None, date: None }))
+    }
+}
+
+/// A sending that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it says about the call.
+    pub finding: Finding,
+    /// What went wrong, for people; `step` and `attempt` are filled in by the engine. Its `retryable` is the provider's
+    /// own verdict where there is one.
+    pub error: StepError,
+    /// How long the provider asks to wait, milliseconds (`Retry-After`).
+    pub retry_after: Option<u64>,
+    /// The provider's clock (`Date`), Unix seconds.
+    pub date: Option<i64>,
+}
+
+/// What a failed sending says about the call. The provider judges so much; what follows from it is the table in
+/// [`crate::run::rules`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Finding {
+    /// An answer about the key says no: 400, 402, 404 in the provider's own form. It settles earlier sendings too. So does
+    /// a success whose answer is too large to keep.
+    Refused,
+    /// Refused before the key was looked at: 403 and other 4xx, or a 4xx that is not the provider's.
+    Forbidden,
+    /// The credentials were refused: 401, 403 `account_invalid`.
+    Unauthorized,
+    /// 409 `idempotency_key_in_use`: an earlier sending under the key is still worked on.
+    KeyInUse,
+    /// The provider asks to repeat just this call: 409 with `Stripe-Should-Retry: true`, 429 `lock_timeout`.
+    Busy,
+    /// Any other 409.
+    Conflict,
+    /// The provider asks for fewer calls: 429, 400 `rate_limit`.
+    Throttled,
+    /// Nothing tells whether it is done: broken connection, time-out, 5xx, an answer that cannot be read.
+    Unknown,
+    /// A 5xx from the provider's memory of the key (`Idempotent-Replayed: true`).
+    ReplayedError,
+    /// No connection stood (DNS, refused, TLS): not a byte left the machine.
+    Unreachable,
+    /// There are no usable credentials here, or only those of another account or mode: not a byte left the machine.
+    NoConnection,
+    /// Looked for and not found done: what was sent before may still be.
+    NotFoundDone,
+    /// A defect of ours shows: an idempotency key used for another request, a request that cannot be sent.
+    Defect,
+}
+
+impl Finding {
+    /// Every finding.
+    pub const ALL: [Finding; 13] = [
+        Finding::Refused,
+        Finding::Forbidden,
+        Finding::Unauthorized,
+        Finding::KeyInUse,
+        Finding::Busy,
+        Finding::Conflict,
+        Finding::Throttled,
+        Finding::Unknown,
+        Finding::ReplayedError,
+        Finding::Unreachable,
+        Finding::NoConnection,
+        Finding::NotFoundDone,
+        Finding::Defect,
+    ];
 }

@@ -13,6 +13,10 @@ pub mod code {
     pub const INVALID_PARAMETER: &str = "INVALID_PARAMETER";
     /// A step's output is larger than 8 MiB.
     pub const OUTPUT_TOO_LARGE: &str = "OUTPUT_TOO_LARGE";
+    /// A write was sent, no answer came, and a person gave up on it.
+    pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// The run took longer than `settings.timeoutMs` allows.
+    pub const RUN_TIMEOUT: &str = "RUN_TIMEOUT";
     /// A defect of ours; the log has more.
     pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
     /// The provider refused the credentials.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::call::{Receipt, Request};
 use crate::error::{RunError, StepError};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
-use crate::run::WaitReason;
+use crate::run::{StepStatus, WaitReason};
 use crate::time::Timestamp;
 
 /// Where a step stands: its id at the top level; below it scopes and loop indexes are added (`each[3].charge`).
@@ -33,6 +33,29 @@ pub struct Entry {
     pub at: Timestamp,
     /// What happened.
     pub event: Event,
+}
+
+/// Who did something to a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Of the API key or the member.
+    pub id: String,
+    /// Its name, as it was then.
+    pub name: String,
+}
+
+/// What a person said of a call whose outcome was unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Resolved {
+    /// It is done.
+    Done,
+    /// It is sent again under the same key.
+    Again,
+    /// It was not done, and is tried anew in the next epoch.
+    Anew,
+    /// The step fails.
+    Failed,
 }
 
 /// What started a run.
@@ -73,6 +96,27 @@ pub enum Event {
         /// The caller's key: the same key starts no second run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
+        /// The run that this one starts anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restarted_from: Option<RunId>,
+    },
+    /// A step is through already: its result is taken over from the run that this one starts anew.
+    StepKept {
+        /// The step.
+        path: StepPath,
+        /// How it stands there.
+        status: StepStatus,
+        /// Its config with the templates filled in.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
+        /// What it gave.
+        output: Document,
+        /// What a condition chose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        branch: Option<Branch>,
+        /// How it failed, where the run went on with its fallback.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Box<StepError>>,
     },
     /// A condition chose a branch.
     ConditionDecided {
@@ -96,14 +140,28 @@ pub enum Event {
         /// What is sent.
         request: Box<Request>,
     },
-    /// The call is sent again, under the same key.
+    /// The step's call cannot be made ready for now.
+    StepHeld {
+        /// The step.
+        path: StepPath,
+        /// What it waits for.
+        reason: WaitReason,
+        /// What happened.
+        error: Box<StepError>,
+        /// When it is tried again.
+        until: Timestamp,
+    },
+    /// The call is sent, after a wait or a stop, under the same key.
     CallResumed {
         /// The step.
         path: StepPath,
         /// Which try.
         epoch: u32,
+        /// Nothing of it was sent before: the safety margin counts from here.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unsent: bool,
     },
-    /// The call cannot go on by itself.
+    /// The call waits.
     CallHeld {
         /// The step.
         path: StepPath,
@@ -111,10 +169,23 @@ pub enum Event {
         epoch: u32,
         /// What it waits for.
         reason: WaitReason,
-        /// What happened.
-        error: Box<StepError>,
+        /// What happened, if anything did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Box<StepError>>,
         /// Whether this sending may have reached the provider: from then on only an answer about the key settles it.
         open: bool,
+        /// When it goes on by itself; absent: when something else happens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Whether this sending counts as one of the step's attempts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        counted: bool,
+        /// The provider answered with a failure that it keeps under the key.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replayed: bool,
+        /// The provider's clock, Unix seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        date: Option<i64>,
     },
     /// The step is done.
     StepSucceeded {
@@ -158,6 +229,46 @@ pub enum Event {
         /// The failing step's error.
         error: Box<RunError>,
     },
+    /// A person wants the run to end.
+    CancelRequested {
+        /// Who.
+        by: Actor,
+    },
+    /// The run's time is over.
+    TimeLimitPassed,
+    /// The end that a person wanted.
+    RunCancelled,
+    /// The end by its time limit.
+    RunTimedOut {
+        /// What kept it, or that it took too long.
+        error: Box<RunError>,
+    },
+    /// A person lets a failed run go on at its first failed step.
+    RetryRequested {
+        /// Who.
+        by: Actor,
+        /// The person says that the failed call was not done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        not_done: bool,
+    },
+    /// A person says what became of a call whose outcome was unknown.
+    OutcomeResolved {
+        /// The step.
+        path: StepPath,
+        /// Which try.
+        epoch: u32,
+        /// Who.
+        by: Actor,
+        /// Why the person knows.
+        reason: String,
+        /// What it is.
+        resolution: Resolved,
+    },
+    /// The run comes from a backup: what it sent after that is not known here.
+    RunRestored {
+        /// When the backup was made.
+        backup_at: Timestamp,
+    },
     /// A defect of ours stops the run, and no other.
     RunParked {
         /// The step at which it showed, if it was one.
@@ -175,13 +286,22 @@ impl Event {
             Event::StepSucceeded { output, .. } => Some(output.clone()),
             Event::ConditionDecided { branch, .. } => Some(crate::run::condition_output(*branch).into()),
             Event::StepFailed { fallback, .. } => fallback.clone().map(Document::from),
+            Event::StepKept { output, .. } => Some(output.clone()),
             Event::RunCompleted { output } => output.clone(),
             Event::RunStarted { .. }
             | Event::CallIntended { .. }
+            | Event::StepHeld { .. }
             | Event::CallResumed { .. }
             | Event::CallHeld { .. }
             | Event::StepSkipped { .. }
             | Event::RunFailed { .. }
+            | Event::CancelRequested { .. }
+            | Event::TimeLimitPassed
+            | Event::RunCancelled
+            | Event::RunTimedOut { .. }
+            | Event::RetryRequested { .. }
+            | Event::OutcomeResolved { .. }
+            | Event::RunRestored { .. }
             | Event::RunParked { .. } => None,
         }
     }

@@ -12,9 +12,11 @@ pub mod ports;
 pub mod run;
 pub mod time;
 
-pub use call::{Effect, Outcome, Receipt, Request, Sending};
+pub use call::{Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, Sending};
 pub use error::{RunError, StepError};
-pub use event::{Entry, Event, StepPath, TriggerKind};
+pub use event::{Actor, Entry, Event, Resolved, StepPath, TriggerKind};
 pub use id::{CompanyId, ConnectionId, KeyId, RunId, WorkflowId};
-pub use run::{Command, Run, RunStatus, StepStatus, Summary, WaitReason, Waiting};
+pub use run::{
+    Command, Context, Ending, Policy, Run, RunStatus, StepStatus, Summary, WaitReason, Waiting, Wake,
+};
 pub use time::Timestamp;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use loopfour_lang::catalog::Action;
 use loopfour_lang::template::Tree;
-use loopfour_lang::{Value, Workflow};
+use loopfour_lang::{Document, Value, Workflow};
 
-use crate::call::{Outcome, Request, Sending};
+use crate::call::{Account, Outcome, Request, Sending};
 use crate::error::StepError;
-use crate::event::{Entry, StepPath, TriggerKind};
+use crate::event::{Actor, Entry, Event, StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
-use crate::run::{Run, Summary};
+use crate::run::{Run, RunStatus, Summary, WaitReason};
 use crate::time::Timestamp;
 
 /// A batch of entries for one run: all of them become durable, or none.
@@ -47,6 +47,9 @@ pub enum JournalError {
     /// Nothing by that name.
     #[error("{0} does not exist")]
     Missing(String),
+    /// The disk is full or takes no writes: nothing was stored, and it may be tried again.
+    #[error("storage: {0}")]
+    Full(String),
     /// The storage failed; whether the entries are there is not known.
     #[error("storage: {0}")]
     Storage(String),
@@ -62,7 +65,7 @@ pub trait Journal: Send + Sync + 'static {
     fn load(&self, run: RunId) -> impl Future<Output = Result<Vec<Entry>, JournalError>> + Send;
 
     /// Every run that has not ended, oldest first.
-    fn unfinished(&self) -> impl Future<Output = Result<Vec<RunId>, JournalError>> + Send;
+    fn unfinished(&self) -> impl Future<Output = Result<Vec<Unfinished>, JournalError>> + Send;
 
     /// The text of a workflow's version as it was stored.
     fn definition(
@@ -70,6 +73,39 @@ pub trait Journal: Send + Sync + 'static {
         workflow: WorkflowId,
         version: u32,
     ) -> impl Future<Output = Result<String, JournalError>> + Send;
+}
+
+/// A run that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The run.
+    pub run: RunId,
+    /// When there is something to do for it.
+    pub due: Due,
+}
+
+/// When there is something to do for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// At a start of the host: it was under way, or waits for what a start may bring.
+    Now,
+    /// Then ([`Summary::due_at`]).
+    At(Timestamp),
+    /// Only when a person or an event says so.
+    Never,
+}
+
+impl Due {
+    /// When there is something to do for a run that stands so.
+    pub fn of(summary: &Summary) -> Due {
+        let reason = summary.waiting.as_ref().map(|waiting| waiting.reason);
+        match (summary.status, reason) {
+            (RunStatus::Pending | RunStatus::Running, _)
+            | (RunStatus::Waiting, None | Some(WaitReason::Connection | WaitReason::Storage)) => Due::Now,
+            (RunStatus::Waiting, Some(_)) => summary.due_at.map_or(Due::Never, Due::At),
+            (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout, _) => Due::Never,
+        }
+    }
 }
 
 /// A step's config, resolved and about to become a request.
@@ -89,6 +125,23 @@ pub struct Call<'a> {
     pub path: &'a StepPath,
     /// Whether created objects carry run and step in their metadata.
     pub stamp: bool,
+    /// The account that the run is bound to, once it is.
+    pub bound: Option<&'a Account>,
+}
+
+/// Why there is no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unprepared {
+    /// The step fails: `EMPTY_PARAMETER`, `INVALID_PARAMETER`, no connection configured.
+    Refused(StepError),
+    /// The run waits for its connection: whose account it is cannot be told yet, or it is another than the run's.
+    NotReady(StepError),
+}
+
+impl From<StepError> for Unprepared {
+    fn from(error: StepError) -> Unprepared {
+        Unprepared::Refused(error)
+    }
 }
 
 /// Turns a step's config into a request. Pure: the same call always gives the same request.
@@ -96,20 +149,83 @@ pub trait Prepare {
     /// The request, ready to be journaled.
     ///
     /// # Errors
-    /// `EMPTY_PARAMETER`, `INVALID_PARAMETER`, or that no connection can be used.
-    fn prepare(&self, call: &Call<'_>) -> Result<Request, StepError>;
+    /// The step cannot be sent at all, or not now.
+    fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared>;
 }
 
 /// The providers.
 pub trait Actions: Prepare + Send + Sync + 'static {
+    /// Waits until the provider's pace allows the call, first come first served. Dropping it gives the place up.
+    fn turn(&self, request: &Request) -> impl Future<Output = ()> + Send;
+
     /// Sends a request once and judges the answer. Never retries, never panics, ends within the sending's time limit.
     fn perform(&self, sending: Sending<'_>) -> impl Future<Output = Outcome> + Send;
+
+    /// Reads an object of which a person says that this call made or changed it.
+    ///
+    /// # Errors
+    /// There is no such object, it cannot be what the call gives, or the provider gave no answer.
+    fn find(&self, request: &Request, id: &str) -> impl Future<Output = Result<Document, FindError>> + Send;
+
+    /// Looks for objects that carry run and step in their metadata, made since then.
+    ///
+    /// # Errors
+    /// The call makes no objects of its own, or the provider gave no answer.
+    fn candidates(
+        &self,
+        request: &Request,
+        run: RunId,
+        path: &StepPath,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Candidates, FindError>> + Send;
+}
+
+/// Why an object was not found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    /// What was asked for cannot be: no such object, or one of another kind. The text is for people.
+    #[error("{0}")]
+    Unfit(String),
+    /// The provider gave no answer.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What a look at the provider found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// Objects that carry the run and the step.
+    pub found: Vec<Candidate>,
+    /// How many objects were looked at.
+    pub searched: u64,
+    /// Whether those were all that there are since the call was first sent.
+    pub complete: bool,
+}
+
+/// An object that a call may have made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// The provider's id.
+    pub id: String,
+    /// Its kind, `invoice`.
+    pub object: String,
+    /// When it was made, Unix seconds.
+    pub created: i64,
+    /// Its amount in the currency's smallest unit.
+    pub amount: Option<i64>,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// How it stands.
+    pub status: Option<String>,
 }
 
 /// The time.
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Waits until then; not at all if that is past.
+    fn until(&self, at: Timestamp) -> impl Future<Output = ()> + Send;
 }
 
 /// A future behind a pointer.
@@ -134,6 +250,10 @@ pub struct Start {
     pub connection: Option<ConnectionId>,
     /// The caller's key.
     pub idempotency_key: Option<String>,
+    /// The run that this one starts anew.
+    pub restarted_from: Option<RunId>,
+    /// Steps of that run whose results it keeps ([`Run::kept`]).
+    pub kept: Vec<Event>,
 }
 
 /// Why a run was not started.
@@ -142,6 +262,9 @@ pub enum StartError {
     /// The host is stopping.
     #[error("the server is stopping")]
     Stopping,
+    /// As many runs are under way as may be; try again in a moment.
+    #[error("too many runs are under way")]
+    Busy,
     /// The journal did not take it.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -156,9 +279,94 @@ pub struct Started {
     pub rest: BoxFuture<'static, Option<Box<Run>>>,
 }
 
+/// What a person does to a run.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// Who.
+    pub by: Actor,
+    /// What.
+    pub what: Deed,
+}
+
+/// What can be done to a run.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// End it, once the outcome of the step in hand is known.
+    Cancel,
+    /// Go on with a failed run at its first failed step.
+    Retry {
+        /// A person looked and says that the failed step's call was not done.
+        not_done: bool,
+    },
+    /// Say what became of a call whose outcome is unknown.
+    Resolve {
+        /// The step.
+        path: StepPath,
+        /// Why the person knows.
+        reason: String,
+        /// What it is.
+        resolution: Resolution,
+    },
+}
+
+/// What a person says of a call whose outcome is unknown.
+#[derive(Clone, Debug)]
+pub enum Resolution {
+    /// It is done: this object came of it, which is read back.
+    Found {
+        /// The provider's id.
+        id: String,
+    },
+    /// It is done, and this is its output.
+    Done {
+        /// As the provider would have answered.
+        output: Document,
+    },
+    /// It is to be sent again.
+    Retry {
+        /// A person looked and says that it was not done: a new epoch may begin.
+        not_done: bool,
+    },
+    /// The step fails.
+    Fail,
+}
+
+/// Why a person's act was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// There is no such run or step.
+    #[error("{0}")]
+    Missing(String),
+    /// The run does not stand so that this can be done.
+    #[error("{0}")]
+    State(String),
+    /// What was said cannot be right.
+    #[error("{0}")]
+    Unfit(String),
+    /// The provider, which was to be asked, gave no answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The host is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+    /// The journal did not take it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
 /// What others may ask of a host.
 pub trait Runs: Send + Sync + 'static {
     /// Starts a run. Returns only after its start is durable; an idempotency key that started one before is
     /// [`JournalError::Exists`].
     fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>>;
+
+    /// Does something to a run. Returns only after that is durable, with the state right after it.
+    fn act(&self, run: RunId, act: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>>;
+
+    /// Objects at the provider that may have come of a step's call.
+    fn candidates(&self, run: RunId, path: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>>;
+
+    /// Whether what came of the run's last call cannot be stored for now: it waits for `storage`, which its journal
+    /// cannot say.
+    fn is_stalled(&self, run: RunId) -> bool;
 }

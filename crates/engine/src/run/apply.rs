@@ -1,13 +1,18 @@
 //! Folding: one entry makes one state of another, or the history is impossible.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Object, Value, Workflow};
 
-use super::{CallState, Run, RunStatus, StepState, StepStatus, WaitReason, Waiting};
+use super::rules;
+use super::{
+    CallState, CallWait, Ending, Pause, Restored, Run, RunStatus, StepState, StepStatus, WaitReason, Waiting,
+};
+use crate::call::Request;
 use crate::error::StepError;
-use crate::event::{Entry, Event, StepPath};
+use crate::event::{Entry, Event, Resolved, StepPath};
 use crate::time::Timestamp;
 
 /// A history that no run can have: the journal is damaged, or from a newer version.
@@ -26,8 +31,9 @@ impl Run {
     /// # Errors
     /// It is another one.
     pub fn begin(definition: Arc<Workflow>, first: &Entry) -> Result<Run, Impossible> {
-        let Event::RunStarted { run, company, workflow, version, trigger, input, connection, .. } =
-            &first.event
+        let Event::RunStarted {
+            run, company, workflow, version, trigger, input, connection, restarted_from, ..
+        } = &first.event
         else {
             return Err(Impossible {
                 seq: first.seq,
@@ -52,9 +58,16 @@ impl Run {
             error: None,
             steps,
             length: 1,
+            restarted_from: *restarted_from,
             definition,
             output_at: None,
             last_success: None,
+            ending: None,
+            timed_from: first.at,
+            pause: None,
+            bound: BTreeMap::new(),
+            provider_clock: Timestamp(0),
+            restored: None,
         })
     }
 
@@ -81,21 +94,36 @@ impl Run {
         if entry.seq != self.length + 1 {
             return Err(impossible(format!("expected entry {}", self.length + 1)));
         }
-        if self.status.has_ended() {
+        // A failed run goes on when a person says so; everything else comes before the end.
+        let late = matches!(entry.event, Event::RetryRequested { .. } | Event::RunRestored { .. });
+        if self.status.has_ended() && !late {
             return Err(impossible(format!("the run is {} already", self.status.name())));
         }
         self.apply_event(entry).map_err(impossible)?;
         self.length = entry.seq;
         self.started_at = self.started_at.or(Some(entry.at));
-        if self.status.has_ended() {
-            self.completed_at = Some(entry.at);
-        }
+        self.completed_at = self.status.has_ended().then_some(self.completed_at.unwrap_or(entry.at));
         Ok(())
     }
 
     fn apply_event(&mut self, entry: &Entry) -> Result<(), String> {
         match &entry.event {
             Event::RunStarted { .. } => Err("a run starts once".to_owned()),
+            Event::StepKept { path, status, input, output, branch, error } => {
+                let step = self.entered(path)?;
+                let state = &mut self.steps[step];
+                state.begin(1, entry.at);
+                state.status = *status;
+                state.input = input.clone();
+                state.output = output.clone();
+                state.branch = *branch;
+                state.error = error.as_deref().cloned();
+                state.completed_at = Some(entry.at);
+                if *status == StepStatus::Success {
+                    self.last_success = Some((step, entry.seq));
+                }
+                Ok(())
+            }
             Event::ConditionDecided { path, epoch, input, branch } => {
                 let step = self.entered(path)?;
                 self.steps[step].begin(*epoch, entry.at);
@@ -108,36 +136,36 @@ impl Run {
                 let step = self.entered(path)?;
                 self.steps[step].begin(*epoch, entry.at);
                 self.steps[step].input = Some(input.clone());
-                self.steps[step].call =
-                    Some(CallState { request: request.clone(), open: false, held: false });
-                self.go_on();
+                self.intended(step, request, entry.at);
                 Ok(())
             }
-            Event::CallResumed { path, epoch } => {
+            Event::StepHeld { path, reason, error, until } => {
+                self.entered(path)?;
+                let (since, tries) = match self.pause {
+                    Some(pause) => (pause.since, pause.tries.saturating_add(1)),
+                    None => (entry.at, 1),
+                };
+                self.pause = Some(Pause { since, until: *until, tries, over: false });
+                self.wait(*reason, Some(path.clone()), Some(*until), Some(error));
+                Ok(())
+            }
+            Event::CallResumed { path, epoch, unsent } => {
                 let (step, call) = self.call(path, *epoch)?;
-                // A call that nothing holds was under way when the process ended: it may have been sent.
-                call.open |= !call.held;
-                call.held = false;
+                match (unsent, call.wait.take()) {
+                    (true, _) => call.first_sent = entry.at,
+                    // A call that did not wait was under way when the process ended: it may have been sent.
+                    (false, None) => call.open = true,
+                    (false, Some(_)) => {}
+                }
                 self.steps[step].status = StepStatus::Running;
-                self.steps[step].attempt += 1;
                 self.steps[step].error = None;
                 self.go_on();
                 Ok(())
             }
-            Event::CallHeld { path, epoch, reason, error, open } => {
-                let (step, call) = self.call(path, *epoch)?;
-                call.open |= *open;
-                call.held = true;
-                let state = &mut self.steps[step];
-                state.status = StepStatus::Waiting;
-                state.error = Some((**error).clone());
-                // What did not leave the machine counts only as long as nothing did.
-                state.attempt = if *open { state.attempt } else { state.attempt.saturating_sub(1).max(1) };
-                self.wait(*reason, Some(path.clone()), error);
-                Ok(())
-            }
-            Event::StepSucceeded { path, epoch, output, .. } => {
+            Event::CallHeld { .. } => self.hold(entry),
+            Event::StepSucceeded { path, epoch, output, receipt } => {
                 let (step, _) = self.call(path, *epoch)?;
+                self.saw_clock(receipt.date);
                 self.succeed(step, output.clone(), entry);
                 Ok(())
             }
@@ -156,21 +184,164 @@ impl Run {
             }
             Event::RunCompleted { output } => self.complete(entry.seq, output.as_ref()),
             Event::RunFailed { error } => {
-                self.status = RunStatus::Failed;
-                self.waiting = None;
-                self.error = Some((**error).clone());
+                self.end(RunStatus::Failed, Some(error));
+                Ok(())
+            }
+            Event::CancelRequested { .. } => {
+                self.end_with(Ending::Cancelled);
+                Ok(())
+            }
+            Event::TimeLimitPassed => {
+                self.end_with(Ending::Timeout);
+                Ok(())
+            }
+            Event::RunCancelled => self.withdraw(RunStatus::Cancelled, None),
+            Event::RunTimedOut { error } => self.withdraw(RunStatus::Timeout, Some(error)),
+            Event::RetryRequested { .. } => self.begin_again(entry.at),
+            Event::OutcomeResolved { path, epoch, resolution, .. } => {
+                let (step, call) = self.call(path, *epoch)?;
+                call.ordered = *resolution == Resolved::Again;
+                if *resolution == Resolved::Anew {
+                    self.steps[step].renew();
+                    self.go_on();
+                }
+                if let Some(restored) = &mut self.restored {
+                    restored.released = true;
+                }
+                Ok(())
+            }
+            Event::RunRestored { backup_at } => {
+                self.restored = Some(Restored { backup_at: *backup_at, released: false });
+                if let Some((step, _)) = self.in_hand() {
+                    self.hold_restored(step, *backup_at);
+                }
                 Ok(())
             }
             Event::RunParked { path, error } => {
                 let position = path.as_ref().and_then(|path| self.definition.position(&path.0));
-                if let Some(step) = position {
-                    self.steps[step].status = StepStatus::Waiting;
-                    self.steps[step].error = Some((**error).clone());
+                if let Some(step) = position.or(self.in_hand().map(|(step, _)| step)) {
+                    let state = &mut self.steps[step];
+                    state.status = StepStatus::Waiting;
+                    state.error = Some((**error).clone());
+                    if let Some(call) = &mut state.call {
+                        call.open |= call.wait.is_none();
+                        call.wait = Some(CallWait { reason: WaitReason::Parked, until: None });
+                    }
                 }
-                self.wait(WaitReason::Parked, path.clone(), error);
+                self.wait(WaitReason::Parked, path.clone(), None, Some(error));
                 Ok(())
             }
         }
+    }
+
+    /// A call is to be sent. In a run from a backup it may have been sent since that was made.
+    fn intended(&mut self, step: usize, request: &Request, at: Timestamp) {
+        self.bound.entry(request.provider.clone()).or_insert_with(|| request.account.clone());
+        self.pause = None;
+        self.steps[step].call = Some(CallState {
+            request: Arc::new(request.clone()),
+            open: false,
+            first_sent: at,
+            tries: 0,
+            replays: 0,
+            wait: None,
+            waited: None,
+            ordered: false,
+        });
+        self.go_on();
+        if let Some(restored) = self.restored {
+            self.hold_restored(step, restored.backup_at);
+        }
+    }
+
+    /// Holds a write of a run from a backup until a person looked at one.
+    fn hold_restored(&mut self, step: usize, backup_at: Timestamp) {
+        let released = self.restored.is_some_and(|restored| restored.released);
+        let path = StepPath(self.definition.steps[step].id.clone());
+        let state = &mut self.steps[step];
+        let Some(call) = state.call.as_mut().filter(|call| call.writes()) else { return };
+        if !call.open {
+            call.first_sent = backup_at;
+            call.open = true;
+        }
+        if released {
+            return;
+        }
+        call.wait = Some(CallWait { reason: WaitReason::OutcomeUnknown, until: None });
+        state.status = StepStatus::Waiting;
+        let error = rules::restored(&path, state.attempt, backup_at);
+        state.error = Some(error.clone());
+        self.wait(WaitReason::OutcomeUnknown, Some(path), None, Some(&error));
+    }
+
+    fn hold(&mut self, entry: &Entry) -> Result<(), String> {
+        let Event::CallHeld { path, epoch, reason, error, open, until, counted, replayed, date } = &entry.event
+        else {
+            return Err("not a call that waits".to_owned());
+        };
+        self.saw_clock(*date);
+        let (step, call) = self.call(path, *epoch)?;
+        let since = call.waited.filter(|(waited, _)| waited == reason).map_or(entry.at, |(_, since)| since);
+        call.waited = Some((*reason, since));
+        call.open |= *open;
+        call.tries = call.tries.saturating_add(1);
+        call.replays += u32::from(*replayed);
+        call.wait = Some(CallWait { reason: *reason, until: *until });
+        call.ordered = false;
+        let state = &mut self.steps[step];
+        state.status = StepStatus::Waiting;
+        state.error = error.as_deref().cloned();
+        state.attempt += u32::from(*counted);
+        self.wait(*reason, Some(path.clone()), *until, error.as_deref());
+        Ok(())
+    }
+
+    fn saw_clock(&mut self, date: Option<i64>) {
+        let seen = Timestamp(date.unwrap_or(0).saturating_mul(1000));
+        self.provider_clock = self.provider_clock.max(seen);
+    }
+
+    fn end_with(&mut self, ending: Ending) {
+        self.ending = self.ending.or(Some(ending));
+        if let Some(waiting) = &mut self.waiting {
+            waiting.then = self.ending;
+        }
+    }
+
+    /// Ends the run. A call that cannot be done is not waited for any more.
+    fn withdraw(&mut self, status: RunStatus, error: Option<&StepError>) -> Result<(), String> {
+        if let Some((step, call)) = self.in_hand() {
+            if call.is_unknown() || call.wait.is_none() && call.writes() {
+                return Err("a run does not end while the outcome of a write is unknown".to_owned());
+            }
+            self.steps[step].call = None;
+            self.steps[step].status = StepStatus::Pending;
+        }
+        self.end(status, error);
+        Ok(())
+    }
+
+    fn end(&mut self, status: RunStatus, error: Option<&StepError>) {
+        self.status = status;
+        self.waiting = None;
+        self.pause = None;
+        self.error = error.cloned();
+    }
+
+    /// A person lets it go on: at the first failed step, or where its time limit met it.
+    fn begin_again(&mut self, at: Timestamp) -> Result<(), String> {
+        if !matches!(self.status, RunStatus::Failed | RunStatus::Timeout) {
+            return Err(format!("the run is {}, so nothing is to be tried again", self.status.name()));
+        }
+        if let Some(step) = self.failed_step() {
+            self.steps[step].renew();
+        }
+        self.ending = None;
+        self.error = None;
+        self.completed_at = None;
+        self.timed_from = at;
+        self.go_on();
+        Ok(())
     }
 
     fn fail(
@@ -228,9 +399,15 @@ impl Run {
         self.waiting = None;
     }
 
-    fn wait(&mut self, reason: WaitReason, step_id: Option<StepPath>, error: &StepError) {
+    fn wait(
+        &mut self,
+        reason: WaitReason,
+        step_id: Option<StepPath>,
+        until: Option<Timestamp>,
+        error: Option<&StepError>,
+    ) {
         self.status = RunStatus::Waiting;
-        self.waiting = Some(Waiting { reason, step_id, error: Some(error.clone()) });
+        self.waiting = Some(Waiting { reason, step_id, until, then: self.ending, error: error.cloned() });
     }
 
     /// The step that is entered: nothing happened to it yet, and everything before it is through.
@@ -277,7 +454,13 @@ impl StepState {
         self.status = StepStatus::Running;
         self.epoch = epoch;
         self.attempt = 1;
+        self.error = None;
         self.started_at = Some(at);
+    }
+
+    /// As if it was never reached, but for the epoch: the next one is another.
+    fn renew(&mut self) {
+        *self = StepState { epoch: self.epoch, ..StepState::default() };
     }
 }
 

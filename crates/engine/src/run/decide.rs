@@ -1,5 +1,6 @@
 //! Deciding: what follows from a state, and what an outcome means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_lang::graph::Verdict;
@@ -9,13 +10,14 @@ use loopfour_lang::template::EvaluationError;
 use loopfour_lang::{Document, Value};
 use uuid::Uuid;
 
+use super::rules::{self, Policy};
 use super::scope::RunScope;
-use super::{Run, StepStatus, WaitReason};
-use crate::call::{Effect, Outcome, Request, Sending};
+use super::{Ending, Run, StepStatus, WaitReason};
+use crate::call::{Attempt, Effect, Outcome, Request, Sending};
 use crate::error::{StepError, code};
 use crate::event::{Entry, Event, StepPath};
 use crate::id::RunId;
-use crate::ports::{Call, Prepare};
+use crate::ports::{Call, Prepare, Unprepared};
 use crate::time::Timestamp;
 
 /// How long the answer to an action's call is waited for, where the step does not say.
@@ -24,7 +26,19 @@ const ACTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// The name space of idempotency keys. Never changes: a run that began under another version keeps its keys.
 const KEYS: Uuid = Uuid::from_u128(0x6a1f_0c52_7d4e_5b83_9c1e_4f0a_2b7d_9e31);
 
-/// An effect that is due. It is carried out only after the entry that led to it is durable.
+/// What a decision depends on beside the run.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Makes requests.
+    pub prepare: &'a dyn Prepare,
+    /// How long things may take.
+    pub policy: &'a Policy,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// An effect that is due. It is carried out only after the entry that led to it is durable, and after
+/// [`Run::before_sending`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Send this step's request; the outcome goes to [`Run::settle`].
@@ -32,21 +46,21 @@ pub enum Command {
         /// The step.
         path: StepPath,
         /// What is sent.
-        request: Box<Request>,
+        request: Arc<Request>,
         /// Under which idempotency key.
         key: Uuid,
         /// How long the answer is waited for.
         timeout: Duration,
-        /// Whether an earlier sending may have reached the provider.
-        again: bool,
+        /// What may have happened before.
+        attempt: Attempt,
     },
 }
 
 impl Command {
     /// The sending that it asks for.
     pub fn sending(&self) -> Sending<'_> {
-        let Command::Perform { request, key, timeout, again, .. } = self;
-        Sending { request, key: *key, timeout: *timeout, again: *again }
+        let Command::Perform { request, key, timeout, attempt, .. } = self;
+        Sending { request, key: *key, timeout: *timeout, attempt: *attempt }
     }
 }
 
@@ -54,46 +68,41 @@ impl Run {
     /// Adds everything that follows without the outside world: conditions, skipped steps, the intent of the next call,
     /// the end. The entries are folded already; they must become durable, in one batch with what led to them, before
     /// anything that is [`due`](Run::due) is done.
-    pub fn advance(&mut self, prepare: &dyn Prepare, now: Timestamp) -> Vec<Entry> {
+    pub fn advance(&mut self, context: &Context<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
-        while let Some(event) = self.next(prepare, now) {
-            entries.push(self.record(event, now));
+        while let Some(event) = self.next(context) {
+            entries.push(self.record(event, context.now));
         }
         entries
     }
 
-    /// After a stop: calls that were under way or held go on, under their keys. A parked run stays parked.
-    pub fn resume(&mut self, now: Timestamp) -> Vec<Entry> {
+    /// The call that is to be made now; none while it is under way, which is for the host to know.
+    pub fn due(&self) -> Option<Command> {
         if self.status.has_ended() || self.is_parked() {
-            return Vec::new();
+            return None;
         }
-        let unsettled = |step: &usize| self.steps[*step].call.is_some();
-        let unsettled: Vec<usize> = (0..self.steps.len()).filter(unsettled).collect();
-        let resumed = |step: usize| (self.path(step), self.steps[step].epoch);
-        let events: Vec<_> = unsettled.into_iter().map(resumed).collect();
-        events.into_iter().map(|(path, epoch)| self.record(Event::CallResumed { path, epoch }, now)).collect()
-    }
-
-    /// The calls that are to be made now.
-    pub fn due(&self) -> Vec<Command> {
-        if self.status.has_ended() || self.is_parked() {
-            return Vec::new();
-        }
-        let due = |(step, state): (usize, &super::StepState)| {
-            let call = state.call.as_ref().filter(|call| !call.held)?;
-            let path = self.path(step);
-            let timeout =
-                self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
-            let key = idempotency_key(self.id, &path, state.epoch);
-            Some(Command::Perform { path, request: call.request.clone(), key, timeout, again: call.open })
+        let (step, call) = self.in_hand().filter(|(_, call)| call.wait.is_none())?;
+        let path = self.path(step);
+        let timeout = self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
+        let attempt = match (call.is_unknown(), self.ending) {
+            (false, _) => Attempt::First,
+            (true, Some(_)) if !call.ordered => Attempt::Look,
+            (true, _) => Attempt::Again,
         };
-        self.steps.iter().enumerate().filter_map(due).collect()
+        let key = idempotency_key(self.id, &path, self.steps[step].epoch);
+        Some(Command::Perform { path, request: Arc::clone(&call.request), key, timeout, attempt })
     }
 
     /// Records what came of a step's call.
-    pub fn settle(&mut self, path: &StepPath, outcome: Outcome, now: Timestamp) -> Entry {
-        let event = self.judge(path, outcome);
-        self.record(event, now)
+    pub fn settle(&mut self, path: &StepPath, outcome: Outcome, context: &Context<'_>) -> Entry {
+        let event = match outcome {
+            Outcome::Done { output, receipt } => {
+                let epoch = self.state(path).epoch;
+                Event::StepSucceeded { path: path.clone(), epoch, output, receipt }
+            }
+            Outcome::Failed(failure) => self.judge(path, *failure, context),
+        };
+        self.record(event, context.now)
     }
 
     /// Stops the run, and no other, because of a defect of ours.
@@ -101,15 +110,18 @@ impl Run {
         self.record(Event::RunParked { path: None, error: Box::new(error) }, now)
     }
 
-    fn record(&mut self, event: Event, now: Timestamp) -> Entry {
+    pub(super) fn record(&mut self, event: Event, now: Timestamp) -> Entry {
         let entry = Entry { seq: self.length + 1, at: now, event };
         self.apply(&entry).expect("what the run decides about itself can follow on its state");
         entry
     }
 
-    fn next(&self, prepare: &dyn Prepare, now: Timestamp) -> Option<Event> {
-        if self.status.has_ended() || self.is_parked() {
+    fn next(&self, context: &Context<'_>) -> Option<Event> {
+        if self.status.has_ended() || (self.is_parked() && self.ending.is_none()) {
             return None;
+        }
+        if let Some(ending) = self.ending {
+            return self.come_to(ending);
         }
         for (position, step) in self.definition.steps.iter().enumerate() {
             let state = &self.steps[position];
@@ -122,43 +134,89 @@ impl Run {
                         return Some(Event::RunFailed { error: Box::new(error.clone()) });
                     }
                 },
-                StepStatus::Pending => return Some(self.enter(position, step, prepare, now)),
+                StepStatus::Pending if self.pause.is_some_and(|pause| !pause.over) => return None,
+                StepStatus::Pending => return Some(self.enter(position, step, context)),
             }
         }
-        Some(self.end(now))
+        Some(self.complete_event(context.now))
     }
 
-    fn enter(&self, position: usize, step: &Step, prepare: &dyn Prepare, now: Timestamp) -> Event {
+    /// What leads to the end that is wanted: it comes once the outcome of the call in hand is known (spec 8).
+    fn come_to(&self, ending: Ending) -> Option<Event> {
+        if let Some((step, call)) = self.in_hand() {
+            let wait = call.wait.filter(|_| !call.ordered);
+            match wait.map(|wait| wait.reason) {
+                // It is under way, or about to be.
+                None => return None,
+                Some(WaitReason::OutcomeUnknown) if call.is_unknown() => return None,
+                Some(_) if !call.is_unknown() => {}
+                Some(_) if call.request.effect == Effect::Delete => {
+                    let (path, epoch) = (self.path(step), self.steps[step].epoch);
+                    return Some(Event::CallResumed { path, epoch, unsent: false });
+                }
+                Some(_) => return Some(self.for_a_person(step, self.steps[step].error.clone(), true)),
+            }
+        }
+        Some(match ending {
+            Ending::Cancelled => Event::RunCancelled,
+            Ending::Timeout => Event::RunTimedOut { error: Box::new(self.timeout_error()) },
+        })
+    }
+
+    /// What kept the run until its time was over.
+    fn timeout_error(&self) -> StepError {
+        let kept = self.in_hand().and_then(|(step, _)| self.steps[step].error.clone());
+        kept.or_else(|| self.waiting.as_ref()?.error.clone()).unwrap_or_else(|| {
+            let limit = self.definition.settings.timeout_ms.unwrap_or_default();
+            let message = format!("the run took longer than the {limit} ms of `settings.timeoutMs`");
+            let hint = "retry it: it goes on where it stopped; or allow it more time";
+            StepError::new(code::RUN_TIMEOUT, message, hint)
+        })
+    }
+
+    /// Holds a call of unknown outcome until a person says what became of it.
+    pub(super) fn for_a_person(&self, step: usize, error: Option<StepError>, open: bool) -> Event {
+        let path = self.path(step);
+        let state = &self.steps[step];
+        let error = error.unwrap_or_else(|| rules::no_answer(&path, state.attempt));
+        Event::CallHeld {
+            path,
+            epoch: state.epoch,
+            reason: WaitReason::OutcomeUnknown,
+            error: Some(Box::new(rules::ask_a_person(error, self.ending))),
+            open,
+            until: None,
+            counted: false,
+            replayed: false,
+            date: None,
+        }
+    }
+
+    fn enter(&self, position: usize, step: &Step, context: &Context<'_>) -> Event {
         let path = self.path(position);
         match self.definition.graph.verdict(position, &|condition| self.steps[condition].branch) {
             Verdict::Skip => Event::StepSkipped { path },
             Verdict::Run | Verdict::Join => match &step.kind {
-                StepKind::Condition(condition) => self.choose(path, step, condition, now),
-                StepKind::Action(action) => self.intend(path, step, action, prepare, now),
+                StepKind::Condition(condition) => self.choose(position, step, condition, context.now),
+                StepKind::Action(action) => self.intend(position, step, action, context),
             },
         }
     }
 
-    fn choose(&self, path: StepPath, step: &Step, condition: &ConditionStep, now: Timestamp) -> Event {
+    fn choose(&self, position: usize, step: &Step, condition: &ConditionStep, now: Timestamp) -> Event {
+        let (path, epoch) = (self.path(position), self.steps[position].epoch + 1);
         match condition.test.evaluate(&RunScope { run: self, now }) {
             Ok((held, input)) => {
                 let branch = if held { Branch::Then } else { Branch::Else };
-                Event::ConditionDecided { path, epoch: 1, input, branch }
+                Event::ConditionDecided { path, epoch, input, branch }
             }
-            Err(error) => failed(path, 1, step, None, expression_error(&error)),
+            Err(error) => failed(path, epoch, step, None, expression_error(&error)),
         }
     }
 
-    fn intend(
-        &self,
-        path: StepPath,
-        step: &Step,
-        action: &ActionStep,
-        prepare: &dyn Prepare,
-        now: Timestamp,
-    ) -> Event {
-        let epoch = 1;
-        let input = match action.config.evaluate(&RunScope { run: self, now }) {
+    fn intend(&self, position: usize, step: &Step, action: &ActionStep, context: &Context<'_>) -> Event {
+        let (path, epoch) = (self.path(position), self.steps[position].epoch + 1);
+        let input = match action.config.evaluate(&RunScope { run: self, now: context.now }) {
             Ok(input) => input,
             Err(error) => return failed(path, epoch, step, None, expression_error(&error)),
         };
@@ -170,14 +228,35 @@ impl Run {
             run: self.id,
             path: &path,
             stamp: self.definition.settings.stamp_metadata,
+            bound: self.bound.get(&action.action.provider),
         };
-        match prepare.prepare(&call) {
+        match context.prepare.prepare(&call) {
             Ok(request) => Event::CallIntended { path, epoch, input, request: Box::new(request) },
-            Err(error) => failed(path, epoch, step, Some(input), error),
+            Err(Unprepared::Refused(error)) => failed(path, epoch, step, Some(input), error),
+            Err(Unprepared::NotReady(error)) => self.not_ready(path, epoch, step, error, context),
         }
     }
 
-    fn end(&self, now: Timestamp) -> Event {
+    /// The step waits for its connection, but not for ever.
+    fn not_ready(
+        &self,
+        path: StepPath,
+        epoch: u32,
+        step: &Step,
+        error: StepError,
+        context: &Context<'_>,
+    ) -> Event {
+        let (since, tries) = self.pause.map_or((context.now, 0), |pause| (pause.since, pause.tries));
+        let last = Timestamp(since.0.saturating_add(context.policy.connection_wait));
+        if context.now >= last {
+            return failed(path, epoch, step, None, error);
+        }
+        let until = last.min(rules::next_look(context.now, tries));
+        let error = Box::new(located(error, &path, 1));
+        Event::StepHeld { path, reason: WaitReason::Connection, error, until }
+    }
+
+    fn complete_event(&self, now: Timestamp) -> Event {
         let output = self.definition.settings.output.as_ref();
         match output.map(|output| output.evaluate(&RunScope { run: self, now })).transpose() {
             Ok(output) => Event::RunCompleted { output: output.map(Document::from) },
@@ -185,51 +264,24 @@ impl Run {
         }
     }
 
-    /// What an outcome means for a call (spec 8, "Unknown belongs to the epoch").
-    fn judge(&self, path: &StepPath, outcome: Outcome) -> Event {
-        let position =
-            self.definition.position(&path.0).expect("an outcome belongs to a step of the workflow");
-        let step = &self.definition.steps[position];
-        let state = &self.steps[position];
-        let call = state.call.as_ref().expect("an outcome belongs to a call under way");
-        let writes = call.request.effect != Effect::Read;
-        let path = path.clone();
-        let epoch = state.epoch;
-        let held = |error: StepError, reason, open| {
-            let error = Box::new(located(error, &path, state.attempt));
-            Event::CallHeld { path: path.clone(), epoch, reason, error, open }
-        };
-        let refused =
-            |error: StepError| failed(path.clone(), epoch, step, None, located(error, &path, state.attempt));
-        match outcome {
-            Outcome::Done { output, receipt } => Event::StepSucceeded { path, epoch, output, receipt },
-            Outcome::Refused { error, settles } if writes && call.open && !settles => {
-                held(still_open(error), WaitReason::OutcomeUnknown, true)
-            }
-            Outcome::Refused { error, .. } => refused(error),
-            Outcome::Unknown { error } if writes => held(error, WaitReason::OutcomeUnknown, true),
-            Outcome::Unknown { error } => refused(error),
-            Outcome::NotSent { error, reason } if writes && call.open => {
-                let reason = match reason {
-                    WaitReason::Connection => reason,
-                    _ => WaitReason::OutcomeUnknown,
-                };
-                held(still_open(error), reason, false)
-            }
-            Outcome::NotSent { error, reason: WaitReason::Retry } if !writes => refused(error),
-            Outcome::NotSent { error, reason } => held(error, reason, false),
-            Outcome::Defect { error } => {
-                let error = Box::new(located(error, &path, state.attempt));
-                Event::RunParked { path: Some(path), error }
-            }
-        }
+    /// The first step whose failure ends the run.
+    pub(super) fn failed_step(&self) -> Option<usize> {
+        let mut steps = self.definition.steps.iter().zip(&self.steps);
+        steps.position(|(step, state)| {
+            state.status == StepStatus::Error && !matches!(step.on_error, OnError::Continue { .. })
+        })
     }
 
-    fn is_parked(&self) -> bool {
+    pub(super) fn state(&self, path: &StepPath) -> &super::StepState {
+        let step = self.definition.position(&path.0).expect("a call belongs to a step of the workflow");
+        &self.steps[step]
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.reason == WaitReason::Parked)
     }
 
-    fn path(&self, position: usize) -> StepPath {
+    pub(super) fn path(&self, position: usize) -> StepPath {
         StepPath(self.definition.steps[position].id.clone())
     }
 }
@@ -239,7 +291,7 @@ pub fn idempotency_key(run: RunId, path: &StepPath, epoch: u32) -> Uuid {
     Uuid::new_v5(&KEYS, format!("{run}/{path}/{epoch}").as_bytes())
 }
 
-fn failed(path: StepPath, epoch: u32, step: &Step, input: Option<Value>, error: StepError) -> Event {
+pub(super) fn failed(path: StepPath, epoch: u32, step: &Step, input: Option<Value>, error: StepError) -> Event {
     let attempt = error.attempt.max(1);
     let error = Box::new(located(error, &path, attempt));
     let fallback = match &step.on_error {
@@ -249,15 +301,7 @@ fn failed(path: StepPath, epoch: u32, step: &Step, input: Option<Value>, error: 
     Event::StepFailed { path, epoch, input, error, fallback }
 }
 
-/// What came of this sending says nothing of the one before: whoever read "nothing was done, run it again" would pay twice.
-fn still_open(mut error: StepError) -> StepError {
-    const OPEN: &str = "an earlier sending had no answer, so it may be done: do not run it anew; it is sent again \
-                        under the same idempotency key at the next start";
-    error.hint = if error.retryable { OPEN.to_owned() } else { format!("{OPEN}; {}", error.hint) };
-    error
-}
-
-fn located(mut error: StepError, path: &StepPath, attempt: u32) -> StepError {
+pub(super) fn located(mut error: StepError, path: &StepPath, attempt: u32) -> StepError {
     error.step = path.0.clone();
     error.attempt = attempt;
     error

@@ -1,19 +1,24 @@
 //! The state of a run: exactly the fold of its journal's entries.
 //!
 //! [`Run::apply`] folds, [`Run::advance`] adds whatever follows without the outside world, [`Run::due`] says which calls
-//! are to be made once that is durable, [`Run::settle`] says what an outcome means.
+//! are to be made once that is durable, [`Run::settle`] says what an outcome means by the table in [`rules`],
+//! [`Run::wake`] goes on after a wait or a stop, and people act through [`Run::act`].
 
+mod acts;
 mod apply;
 mod decide;
+mod pauses;
+pub mod rules;
 mod scope;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Value, Workflow};
 use serde::{Deserialize, Serialize};
 
-use crate::call::Request;
+use crate::call::{Account, Effect, Request};
 use crate::error::{RunError, StepError};
 use crate::event::{StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
@@ -23,7 +28,9 @@ use scope::RunScope;
 
 pub use apply::Impossible;
 pub(crate) use apply::condition_output;
-pub use decide::{Command, idempotency_key};
+pub use decide::{Command, Context, idempotency_key};
+pub use pauses::Wake;
+pub use rules::Policy;
 
 /// Characters.
 const LONGEST_TITLE: usize = 255;
@@ -122,7 +129,7 @@ impl StepStatus {
     }
 }
 
-/// What a waiting run waits for. All of spec 7 are read; which of them are written grows with the features.
+/// What a waiting run waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
@@ -155,9 +162,25 @@ pub struct Waiting {
     /// At which step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_id: Option<StepPath>,
+    /// When it goes on by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How the run ends once the outcome is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Ending>,
     /// What happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
+}
+
+/// How a run is to end, whatever its steps would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// A person wants it.
+    Cancelled,
+    /// Its time is over.
+    Timeout,
 }
 
 /// How a run stands, for lists: stored beside its journal.
@@ -173,6 +196,8 @@ pub struct Summary {
     pub completed_at: Option<Timestamp>,
     /// Which entry holds its output; [`crate::Event::output`] reads it there.
     pub output_at: Option<u64>,
+    /// When there is something to do for it: it goes on by itself, or its time limit passes.
+    pub due_at: Option<Timestamp>,
 }
 
 /// The state of a run.
@@ -210,11 +235,25 @@ pub struct Run {
     pub steps: Vec<StepState>,
     /// How many entries were folded.
     pub length: u64,
+    /// The run that this one starts anew.
+    pub restarted_from: Option<RunId>,
     definition: Arc<Workflow>,
     /// Which entry holds the output.
     output_at: Option<u64>,
     /// The last successful step and the entry that says so.
     last_success: Option<(usize, u64)>,
+    /// How it is to end, whatever the steps would do.
+    ending: Option<Ending>,
+    /// The time limit counts from here.
+    timed_from: Timestamp,
+    /// The step in hand cannot be made ready for now.
+    pause: Option<Pause>,
+    /// The accounts at the providers that it is bound to.
+    bound: BTreeMap<String, Account>,
+    /// The latest that a provider's clock showed.
+    provider_clock: Timestamp,
+    /// It comes from a backup.
+    restored: Option<Restored>,
 }
 
 /// The state of a step.
@@ -224,7 +263,7 @@ pub struct StepState {
     pub status: StepStatus,
     /// Which deliberate try it is in, from 1; 0 before the first.
     pub epoch: u32,
-    /// How many sendings or evaluations there were in this epoch.
+    /// Which attempt it is in, from 1: one more than there were definite answers and failed reads that may be tried again.
     pub attempt: u32,
     /// Its config with the templates filled in.
     pub input: Option<Value>,
@@ -244,11 +283,57 @@ pub struct StepState {
 /// A call whose outcome is not in the journal yet.
 #[derive(Clone, Debug)]
 struct CallState {
-    request: Box<Request>,
-    /// An earlier sending may have reached the provider.
+    request: Arc<Request>,
+    /// An earlier sending may have reached the provider, and no answer about its key came.
     open: bool,
-    /// It does not go on by itself.
-    held: bool,
+    /// The safety margin counts from here: when the first sending left, at the latest.
+    first_sent: Timestamp,
+    /// How many sendings came to nothing.
+    tries: u32,
+    /// How often the provider repeated a failure that it keeps under the key.
+    replays: u32,
+    /// It waits; else it is to be sent, or under way.
+    wait: Option<CallWait>,
+    /// What it waited for last, and since when.
+    waited: Option<(WaitReason, Timestamp)>,
+    /// A person had it sent again, though the run is to end.
+    ordered: bool,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug)]
+struct CallWait {
+    reason: WaitReason,
+    until: Option<Timestamp>,
+}
+
+impl CallState {
+    fn writes(&self) -> bool {
+        self.request.effect != Effect::Read
+    }
+
+    /// A write that may be done though nobody knows.
+    fn is_unknown(&self) -> bool {
+        self.writes() && self.open
+    }
+}
+
+/// A step waits before there is a call.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    since: Timestamp,
+    until: Timestamp,
+    tries: u32,
+    /// It is time to try again; not part of what is folded.
+    over: bool,
+}
+
+/// A run that was taken from a backup.
+#[derive(Clone, Copy, Debug)]
+struct Restored {
+    backup_at: Timestamp,
+    /// A person looked at one of its calls since.
+    released: bool,
 }
 
 impl Run {
@@ -260,6 +345,11 @@ impl Run {
     /// The request of a step whose outcome is not in the journal yet.
     pub fn request(&self, step: usize) -> Option<&Request> {
         self.steps.get(step)?.call.as_ref().map(|call| &*call.request)
+    }
+
+    /// Since when a step's call may be done though no answer came; none where that is not so.
+    pub fn unknown_since(&self, step: usize) -> Option<Timestamp> {
+        self.steps.get(step)?.call.as_ref().filter(|call| call.is_unknown()).map(|call| call.first_sent)
     }
 
     /// What people call it: `settings.title` as it was at the start; none if there is none, or it came out empty or could
@@ -278,6 +368,28 @@ impl Run {
             started_at: self.started_at,
             completed_at: self.completed_at,
             output_at: self.output_at,
+            due_at: self.due_at(),
         }
+    }
+
+    /// When there is something to do for it without anybody's doing; none for one that ended.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if self.status.has_ended() {
+            return None;
+        }
+        let call = self.in_hand().and_then(|(_, call)| call.wait?.until);
+        let pause = self.pause.map(|pause| pause.until);
+        [call, pause, self.deadline()].into_iter().flatten().min()
+    }
+
+    /// When its time is over, unless it is to end anyway.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let limit = self.definition.settings.timeout_ms.filter(|_| self.ending.is_none())?;
+        Some(Timestamp(self.timed_from.0.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX))))
+    }
+
+    /// The step whose call has no outcome in the journal yet.
+    fn in_hand(&self) -> Option<(usize, &CallState)> {
+        self.steps.iter().enumerate().find_map(|(step, state)| Some((step, state.call.as_ref()?)))
     }
 }

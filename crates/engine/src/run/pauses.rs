@@ -1,0 +1,111 @@
+//! Waiting and going on: after a pause, after a stop of the process, and just before a call leaves.
+
+use super::decide::{Command, Context};
+use super::{CallState, Run, WaitReason};
+use crate::call::Effect;
+use crate::event::{Entry, Event, StepPath};
+use crate::time::Timestamp;
+
+/// An intent older than this is written anew before its first sending: the safety margin counts from it. Milliseconds.
+const FRESH: i64 = 60_000;
+
+/// Why a run is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Its time has come ([`Run::due_at`]).
+    Timer,
+    /// The process started: what was under way may have been sent, and the connection may be another.
+    Start,
+}
+
+impl Run {
+    /// Goes on with what waited long enough, and notices that the run's time is over. To be followed by
+    /// [`Run::advance`]; calls never while a call is under way, except by a process that just started.
+    pub fn wake(&mut self, wake: Wake, context: &Context<'_>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        if self.status.has_ended() {
+            return entries;
+        }
+        entries.extend(self.expire(context.now));
+        if let Some(pause) = &mut self.pause {
+            pause.over = wake == Wake::Start || pause.until <= context.now;
+        }
+        if let Some(event) = self.goes_on(wake, context) {
+            entries.push(self.record(event, context.now));
+        }
+        entries
+    }
+
+    /// Records that the run's time is over, if it is. May be called while a call is under way.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Entry> {
+        let over = self.deadline().is_some_and(|deadline| deadline <= now);
+        over.then(|| self.record(Event::TimeLimitPassed, now))
+    }
+
+    fn goes_on(&self, wake: Wake, context: &Context<'_>) -> Option<Event> {
+        let (step, call) = self.in_hand()?;
+        let resumes = match call.wait {
+            None => wake == Wake::Start,
+            Some(wait) => match wait.reason {
+                WaitReason::OutcomeUnknown | WaitReason::Parked => false,
+                WaitReason::Connection | WaitReason::Storage if wake == Wake::Start => true,
+                WaitReason::Connection
+                | WaitReason::Storage
+                | WaitReason::Timer
+                | WaitReason::Approval
+                | WaitReason::Event
+                | WaitReason::Retry
+                | WaitReason::Pace => wait.until.is_none_or(|until| until <= context.now),
+            },
+        };
+        if !resumes || (call.wait.is_some() && self.ending.is_some()) {
+            // What waits and is to end is ended by `advance`.
+            return None;
+        }
+        // What was under way when the process ended may have been sent.
+        let unknown = call.is_unknown() || (call.wait.is_none() && call.writes());
+        let ends = self.ending.is_some() && call.request.effect == Effect::Write && !call.ordered;
+        if unknown && (ends || self.is_late(call, context)) {
+            return Some(self.for_a_person(step, self.steps[step].error.clone(), true));
+        }
+        Some(self.resumed(step, call, !unknown))
+    }
+
+    /// What must be recorded just before a call leaves, and become durable: that it is too late to send it by itself, or
+    /// that it leaves only now. Nothing as a rule.
+    pub fn before_sending(&mut self, command: &Command, context: &Context<'_>) -> Option<Entry> {
+        let Command::Perform { path, .. } = command;
+        let (step, call) = self.in_hand().filter(|(step, _)| self.path(*step) == *path)?;
+        let event = if call.is_unknown() && !call.ordered && self.is_late(call, context) {
+            self.for_a_person(step, self.steps[step].error.clone(), false)
+        } else if call.wait.is_some() {
+            self.resumed(step, call, !call.is_unknown())
+        } else if !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH {
+            self.resumed(step, call, true)
+        } else {
+            return None;
+        };
+        Some(self.record(event, context.now))
+    }
+
+    /// Records that a call which has not left yet waits for its turn.
+    pub fn await_turn(&mut self, path: &StepPath, until: Option<Timestamp>, now: Timestamp) -> Entry {
+        let state = self.state(path);
+        let event = Event::CallHeld {
+            path: path.clone(),
+            epoch: state.epoch,
+            reason: WaitReason::Pace,
+            error: None,
+            open: false,
+            until,
+            counted: false,
+            replayed: false,
+            date: None,
+        };
+        self.record(event, now)
+    }
+
+    fn resumed(&self, step: usize, call: &CallState, unsent: bool) -> Event {
+        Event::CallResumed { path: self.path(step), epoch: self.steps[step].epoch, unsent: unsent && !call.open }
+    }
+}
