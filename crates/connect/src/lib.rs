@@ -9,8 +9,9 @@ mod http;
 pub mod stripe;
 
 use loopfour_engine::error::code;
-use loopfour_engine::ports::{Actions, Call, Prepare};
-use loopfour_engine::{Outcome, Request, Sending, StepError};
+use loopfour_engine::ports::{Actions, Call, Candidates, FindError, Prepare, Unprepared};
+use loopfour_engine::{Finding, Outcome, Request, RunId, Sending, StepError, StepPath, Timestamp};
+use loopfour_lang::Document;
 
 /// Why there is no connection to the outside.
 #[derive(Debug, thiserror::Error)]
@@ -59,16 +60,40 @@ impl Connect {
 }
 
 impl Prepare for Connect {
-    fn prepare(&self, call: &Call<'_>) -> Result<Request, StepError> {
+    fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
         self.provider(&call.action.provider)?.prepare(call)
     }
 }
 
 impl Actions for Connect {
+    async fn turn(&self, request: &Request) {
+        if let Ok(provider) = self.provider(&request.provider) {
+            provider.turn(request).await;
+        }
+    }
+
     async fn perform(&self, sending: Sending<'_>) -> Outcome {
         match self.provider(&sending.request.provider) {
             Ok(provider) => provider.perform(sending).await,
-            Err(error) => Outcome::Defect { error },
+            Err(error) => Outcome::failed(Finding::Defect, error),
         }
     }
+
+    async fn find(&self, request: &Request, id: &str) -> Result<Document, FindError> {
+        self.provider(&request.provider).map_err(unfit)?.find(request, id).await
+    }
+
+    async fn candidates(
+        &self,
+        request: &Request,
+        run: RunId,
+        path: &StepPath,
+        since: Timestamp,
+    ) -> Result<Candidates, FindError> {
+        self.provider(&request.provider).map_err(unfit)?.candidates(request, run, path, since).await
+    }
+}
+
+fn unfit(error: StepError) -> FindError {
+    FindError::Unfit(error.message)
 }

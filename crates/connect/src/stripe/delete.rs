@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use loopfour_engine::{Outcome, Request, Sending, StepError};
+use loopfour_engine::{Attempt, Failure, Finding, Outcome, Request, Sending};
 use loopfour_lang::Value;
 
-use super::Stripe;
+use super::{Stripe, error};
 use crate::credentials::Connection;
 
 /// What reading the object shows.
@@ -16,31 +16,41 @@ enum Look {
     /// It is not done.
     NotDone,
     /// There is no such object; this says so.
-    Missing(Outcome),
-    /// Nothing can be told.
-    Unclear(StepError),
+    Missing(Box<Failure>),
+    /// Nothing can be told. Nor does it say anything of what was sent before.
+    Unclear(Box<Failure>),
 }
 
 impl Stripe {
     /// Sends a delete once, unless it may have been sent before and is found done; all within the sending's time limit.
     pub(super) async fn delete(&self, connection: &Connection, sending: Sending<'_>) -> Outcome {
         let deadline = Instant::now() + sending.timeout;
-        if sending.again {
-            match self.look(connection, sending, deadline).await {
-                Look::Done(outcome) | Look::Missing(outcome) => return outcome,
-                Look::Unclear(error) => return Outcome::Unknown { error },
+        match sending.attempt {
+            Attempt::First => {}
+            Attempt::Again => match self.look(connection, sending, deadline).await {
+                Look::Done(outcome) => return outcome,
+                Look::Missing(failure) | Look::Unclear(failure) => return Outcome::Failed(failure),
                 Look::NotDone => {}
+            },
+            Attempt::Look => {
+                return match self.look(connection, sending, deadline).await {
+                    Look::Done(outcome) => outcome,
+                    Look::NotDone => Outcome::failed(Finding::NotFoundDone, error::not_done(sending.request)),
+                    Look::Missing(failure) | Look::Unclear(failure) => {
+                        Outcome::Failed(Box::new(Failure { finding: Finding::NotFoundDone, ..*failure }))
+                    }
+                };
             }
         }
         let outcome = self.exchange(connection, until(deadline, sending)).await;
-        if !is_missing(&outcome) {
+        if !matches!(&outcome, Outcome::Failed(failure) if is_missing(failure)) {
             return outcome;
         }
         // Stripe answers 404 to canceling what is canceled.
         match self.look(connection, sending, deadline).await {
             Look::Done(found) => found,
             Look::NotDone | Look::Missing(_) => outcome,
-            Look::Unclear(error) => Outcome::Unknown { error },
+            Look::Unclear(failure) => Outcome::Failed(failure),
         }
     }
 
@@ -51,11 +61,15 @@ impl Stripe {
                 Look::Done(Outcome::Done { output, receipt })
             }
             Outcome::Done { .. } => Look::NotDone,
-            outcome if is_missing(&outcome) => Look::Missing(outcome),
-            Outcome::Refused { error, .. }
-            | Outcome::Unknown { error }
-            | Outcome::NotSent { error, .. }
-            | Outcome::Defect { error } => Look::Unclear(error),
+            Outcome::Failed(failure) if is_missing(&failure) => Look::Missing(failure),
+            Outcome::Failed(failure) => {
+                // A refusal to show it is no answer about the delete.
+                let finding = match failure.finding {
+                    Finding::Refused => Finding::Forbidden,
+                    other => other,
+                };
+                Look::Unclear(Box::new(Failure { finding, ..*failure }))
+            }
         }
     }
 }
@@ -70,8 +84,8 @@ fn reading(delete: &Request) -> Request {
     Request { method: "GET".to_owned(), query: expand.join("&"), ..delete.clone() }
 }
 
-fn is_missing(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Refused { error, settles: true } if error.status == Some(404))
+fn is_missing(failure: &Failure) -> bool {
+    failure.finding == Finding::Refused && failure.error.status == Some(404)
 }
 
 fn is_gone(object: &Value) -> bool {

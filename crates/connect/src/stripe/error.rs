@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use loopfour_engine::call::Account;
 use loopfour_engine::error::code;
-use loopfour_engine::{Effect, Outcome, Receipt, Request, StepError};
+use loopfour_engine::{Effect, Failure, Finding, Outcome, Receipt, Request, StepError};
 use loopfour_lang::{Document, Object, Value, json};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
@@ -15,6 +15,8 @@ use crate::http::Answer;
 
 /// Longest text of Stripe's that is kept, in characters.
 const TEXT_LIMIT: usize = 1000;
+/// Longest `Retry-After` that is kept to, in seconds; more than that is a slip of somebody's.
+const LONGEST_WAIT: u64 = 3600;
 
 /// Judges an answer (spec 8 and 12.5).
 pub(super) fn judge(request: &Request, answer: Answer) -> Outcome {
@@ -24,24 +26,13 @@ pub(super) fn judge(request: &Request, answer: Answer) -> Outcome {
     }
     let body = body.and_then(|body| json::parse(&body).ok());
     let refusal = Refusal::new(request, status, &headers, body.as_ref());
-    match status.as_u16() {
-        400 if refusal.kind() == Some("idempotency_error") => {
-            Outcome::Defect { error: refusal.idempotency() }
-        }
-        400 if refusal.code() == Some("rate_limit") => unsettled(refusal.rate_limit()),
-        401 => unsettled(refusal.authentication()),
-        402 => Outcome::Refused { settles: refusal.is_stripes(), error: refusal.declined() },
-        403 if refusal.code() == Some("account_invalid") => unsettled(refusal.authentication()),
-        403 => unsettled(refusal.permission()),
-        400 | 404 => Outcome::Refused { settles: refusal.is_stripes(), error: refusal.invalid_request() },
-        429 => unsettled(refusal.rate_limit()),
-        400..500 => unsettled(refusal.invalid_request()),
-        _ => Outcome::Unknown { error: refusal.api() },
-    }
-}
-
-fn unsettled(error: StepError) -> Outcome {
-    Outcome::Refused { error, settles: false }
+    let (finding, error) = refusal.finding();
+    Outcome::Failed(Box::new(Failure {
+        finding,
+        error,
+        retry_after: retry_after(&headers),
+        date: date(&headers),
+    }))
 }
 
 fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Option<Bytes>) -> Outcome {
@@ -49,7 +40,10 @@ fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Opt
         status: status.as_u16(),
         request_id: header(headers, "request-id").map(str::to_owned),
         replayed: header(headers, "idempotent-replayed") == Some("true"),
-        date: headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(unix_seconds),
+        date: date(headers),
+    };
+    let failed = |finding, error| {
+        Outcome::Failed(Box::new(Failure { finding, error, retry_after: None, date: receipt.date }))
     };
     let answered = |code, message: String, hint| StepError {
         request_id: receipt.request_id.clone(),
@@ -60,7 +54,7 @@ fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Opt
         let done = if request.effect == Effect::Read { "" } else { "; it is done all the same" };
         let message = format!("Stripe's answer to `{}` is larger than 8 MiB{done}", request.action);
         let hint = "ask for less at once: a smaller `limit`, or fewer names in `expand`";
-        return Outcome::Refused { error: answered(code::OUTPUT_TOO_LARGE, message, hint), settles: true };
+        return failed(Finding::Refused, answered(code::OUTPUT_TOO_LARGE, message, hint));
     };
     let trouble = match Document::parse(&body) {
         Ok(output) if output.is_object() => return Outcome::Done { output, receipt },
@@ -69,7 +63,7 @@ fn success(request: &Request, status: StatusCode, headers: &HeaderMap, body: Opt
     };
     let message = format!("the answer to `{}` has status {status} and {trouble}", request.action);
     let hint = format!("see that LOOPFOUR_STRIPE_API_BASE leads to Stripe; {}", what_now(request));
-    Outcome::Unknown { error: StepError { retryable: true, ..answered(code::API_ERROR, message, &hint) } }
+    failed(Finding::Unknown, StepError { retryable: true, ..answered(code::API_ERROR, message, &hint) })
 }
 
 /// An answer that says no, or nothing that can be relied on.
@@ -96,6 +90,29 @@ impl<'a> Refusal<'a> {
             _ => None,
         };
         Refusal { request, status, headers, error }
+    }
+
+    /// What it says about the call: by status first, then by code.
+    fn finding(&self) -> (Finding, StepError) {
+        let in_form = |finding| if self.is_stripes() { finding } else { Finding::Forbidden };
+        match (self.status.as_u16(), self.code()) {
+            (400, _) if self.kind() == Some("idempotency_error") => (Finding::Defect, self.idempotency()),
+            (400, Some("rate_limit")) => (Finding::Throttled, self.rate_limit()),
+            (400 | 404, _) => (in_form(Finding::Refused), self.invalid_request()),
+            (401, _) | (403, Some("account_invalid")) => (Finding::Unauthorized, self.authentication()),
+            (402, _) => (in_form(Finding::Refused), self.declined()),
+            (403, _) => (Finding::Forbidden, self.permission()),
+            (409, Some("idempotency_key_in_use")) => (Finding::KeyInUse, self.conflict()),
+            (409, _) if self.should_retry() == Some(true) => (Finding::Busy, self.conflict()),
+            (409, _) => (Finding::Conflict, self.conflict()),
+            (429, Some("lock_timeout")) => (Finding::Busy, self.rate_limit()),
+            (429, _) => (Finding::Throttled, self.rate_limit()),
+            (400..500, _) => (Finding::Forbidden, self.invalid_request()),
+            (500.., _) if header(self.headers, "idempotent-replayed") == Some("true") => {
+                (Finding::ReplayedError, self.api())
+            }
+            (_, _) => (Finding::Unknown, self.api()),
+        }
     }
 
     /// Whether it has the form of Stripe's errors. A page of some proxy on the way says nothing about the key.
@@ -138,24 +155,33 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// Stripe's word on it where there is one.
+    /// Whether the same may go better next time: Stripe's word on it where there is one.
     fn retryable(&self) -> bool {
-        match header(self.headers, "stripe-should-retry") {
-            Some("true") => true,
-            Some("false") => false,
-            Some(_) | None => {
-                matches!(self.status.as_u16(), 409 | 429 | 500..) || self.code() == Some("rate_limit")
+        let usual = || matches!(self.status.as_u16(), 409 | 429 | 500..) || self.code() == Some("rate_limit");
+        self.should_retry().unwrap_or_else(usual)
+    }
+
+    fn should_retry(&self) -> Option<bool> {
+        header(self.headers, "stripe-should-retry").and_then(|word| word.parse().ok())
+    }
+
+    fn conflict(&self) -> StepError {
+        let hint = match self.code() {
+            Some("idempotency_key_in_use") => {
+                "an earlier sending of this call is still being worked on; it is asked for again by itself"
             }
-        }
+            _ if self.retryable() => {
+                "another request for the same object is under way; it is sent again by itself"
+            }
+            _ => "another request for the same object was under way: look at the object, then retry the run",
+        };
+        self.error(code::INVALID_REQUEST_ERROR, hint)
     }
 
     fn invalid_request(&self) -> StepError {
         let hint = match (self.status.as_u16(), self.code(), self.text("param")) {
             _ if !self.is_stripes() => {
                 "see that LOOPFOUR_STRIPE_API_BASE leads to Stripe, and what stands between".to_owned()
-            }
-            (409, ..) => {
-                "another request for the same object is under way: run it again in a moment".to_owned()
             }
             (_, Some("resource_missing"), Some(param)) => {
                 format!("check `{param}`: nothing with that id exists in this account and mode")
@@ -205,18 +231,12 @@ impl<'a> Refusal<'a> {
     }
 
     fn rate_limit(&self) -> StepError {
-        let wait = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let hint = match (wait.and_then(|wait| wait.parse::<u32>().ok()), self.code()) {
-            (Some(seconds), _) => {
-                format!(
-                    "nothing was done: back off, and run it again in {seconds} s, with fewer runs at once"
-                )
+        let hint = match self.code() {
+            Some("lock_timeout") => {
+                "nothing was done: another request holds the object; it is sent again by itself in a moment"
             }
-            (None, Some("lock_timeout")) => {
-                "nothing was done: another request holds the object; run it again in a moment".to_owned()
-            }
-            (None, _) => {
-                "nothing was done: back off, and run it again in a moment, with fewer runs at once".to_owned()
+            _ => {
+                "nothing was done: Stripe asks for fewer calls; it waits its turn and is sent again by itself"
             }
         };
         self.error(code::RATE_LIMIT_ERROR, hint)
@@ -280,6 +300,13 @@ pub(super) fn lost(request: &Request, cause: &str) -> StepError {
     StepError { retryable: true, ..provider_error(code::API_ERROR, message, what_now(request)) }
 }
 
+/// Looked at, and not done; what was sent before may still arrive.
+pub(super) fn not_done(request: &Request) -> StepError {
+    let message =
+        format!("`{}` was sent, no answer came, and the object does not show it done", request.action);
+    provider_error(code::OUTCOME_UNKNOWN, message, "look at the object in Stripe, then resolve the step")
+}
+
 /// A journaled request that cannot be put on the wire.
 pub(super) fn unsendable(part: &str, value: &str) -> StepError {
     let message = format!("the {part} of the request cannot be sent: {:?}", cut(value, 80));
@@ -293,7 +320,7 @@ pub(super) fn unsendable(part: &str, value: &str) -> StepError {
 /// What follows from an unknown outcome.
 fn what_now(request: &Request) -> String {
     match request.effect {
-        Effect::Read => "nothing was changed: run it again".to_owned(),
+        Effect::Read => "nothing was changed; a read is tried again by itself while the step has attempts left".to_owned(),
         Effect::Write => {
             "whether it is done is not known; it is sent again under the same idempotency key, so it happens once"
                 .to_owned()
@@ -330,6 +357,24 @@ fn without_keys(text: &str) -> String {
         rest = key.trim_start_matches(secret);
     }
     clean + rest
+}
+
+/// Stripe's clock, seconds since 1970.
+fn date(headers: &HeaderMap) -> Option<i64> {
+    header(headers, DATE.as_str()).and_then(unix_seconds)
+}
+
+/// How long Stripe asks to wait, milliseconds: `Retry-After` in seconds, or as a date by Stripe's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = header(headers, RETRY_AFTER.as_str())?.trim();
+    let seconds = match text.parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let now = date(headers).unwrap_or_else(|| jiff::Timestamp::now().as_second());
+            u64::try_from(unix_seconds(text)?.saturating_sub(now)).unwrap_or(0)
+        }
+    };
+    Some(seconds.min(LONGEST_WAIT) * 1000)
 }
 
 /// An HTTP date in seconds since 1970.

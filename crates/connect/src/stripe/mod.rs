@@ -16,8 +16,9 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use loopfour_engine::call::Account;
 use loopfour_engine::error::code;
-use loopfour_engine::ports::Call;
-use loopfour_engine::{Effect, Outcome, Request, Sending, StepError, WaitReason};
+use loopfour_engine::ports::{Call, Candidates, FindError, Unprepared};
+use loopfour_engine::{Effect, Finding, Outcome, Request, RunId, Sending, StepError, StepPath, Timestamp};
+use loopfour_lang::Document;
 use loopfour_lang::catalog::Method;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -79,7 +80,7 @@ impl Stripe {
     }
 
     /// The request that a step's config makes. Pure.
-    pub(crate) fn prepare(&self, call: &Call<'_>) -> Result<Request, StepError> {
+    pub(crate) fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
         let account = self.account(call)?;
         let (path, parameters) = call::parameters(call)?;
         let (effect, method) = match call.action.method {
@@ -108,7 +109,7 @@ impl Stripe {
     pub(crate) async fn perform(&self, sending: Sending<'_>) -> Outcome {
         let connection = match self.connection(&sending.request.account) {
             Ok(connection) => connection,
-            Err(error) => return Outcome::NotSent { error, reason: WaitReason::Connection },
+            Err(error) => return Outcome::failed(Finding::NoConnection, error),
         };
         match sending.request.effect {
             Effect::Read | Effect::Write => self.exchange(connection, sending).await,
@@ -116,19 +117,46 @@ impl Stripe {
         }
     }
 
+    /// Waits until the pace allows the call.
+    #[expect(clippy::unused_async, reason = "the pace comes next")]
+    pub(crate) async fn turn(&self, _request: &Request) {}
+
+    /// The object of that id, as the call would have given it.
+    pub(crate) async fn find(&self, request: &Request, id: &str) -> Result<Document, FindError> {
+        let path = format!("{}/{id}", request.path);
+        let reading = Request { method: "GET".to_owned(), effect: Effect::Read, path, ..request.clone() };
+        let (key, timeout) = (uuid::Uuid::nil(), std::time::Duration::from_secs(30));
+        let attempt = loopfour_engine::Attempt::First;
+        match self.perform(Sending { request: &reading, key, timeout, attempt }).await {
+            Outcome::Done { output, .. } => Ok(output),
+            Outcome::Failed(failure) => Err(FindError::Unavailable(failure.error.message)),
+        }
+    }
+
+    /// Objects that carry run and step.
+    #[expect(clippy::unused_async, reason = "the look comes next")]
+    pub(crate) async fn candidates(
+        &self,
+        _request: &Request,
+        _run: RunId,
+        _path: &StepPath,
+        _since: Timestamp,
+    ) -> Result<Candidates, FindError> {
+        Ok(Candidates::default())
+    }
+
     async fn exchange(&self, connection: &Connection, sending: Sending<'_>) -> Outcome {
         let request = sending.request;
         let outgoing = match self.outgoing(connection, sending) {
             Ok(outgoing) => outgoing,
-            Err(error) => return Outcome::Defect { error },
+            Err(error) => return Outcome::failed(Finding::Defect, error),
         };
         match self.client.send(outgoing).await {
             Ok(answer) => error::judge(request, answer),
             Err(Failure::NotConnected(cause)) => {
-                let reason = WaitReason::Retry;
-                Outcome::NotSent { error: error::not_connected(&self.base, &cause), reason }
+                Outcome::failed(Finding::Unreachable, error::not_connected(&self.base, &cause))
             }
-            Err(Failure::Lost(cause)) => Outcome::Unknown { error: error::lost(request, &cause) },
+            Err(Failure::Lost(cause)) => Outcome::failed(Finding::Unknown, error::lost(request, &cause)),
         }
     }
 
