@@ -98,12 +98,15 @@ pub enum Due {
 impl Due {
     /// When there is something to do for a run that stands so.
     pub fn of(summary: &Summary) -> Due {
-        let reason = summary.waiting.as_ref().map(|waiting| waiting.reason);
-        match (summary.status, reason) {
+        let waits = summary.waiting.as_ref().map(|waiting| (waiting.reason, waiting.until));
+        match (summary.status, waits) {
             (RunStatus::Pending | RunStatus::Running, _)
-            | (RunStatus::Waiting, None | Some(WaitReason::Connection | WaitReason::Storage)) => Due::Now,
+            | (RunStatus::Waiting, None | Some((WaitReason::Connection | WaitReason::Storage, _)))
+            | (RunStatus::Waiting, Some((WaitReason::Retry | WaitReason::Pace, None))) => Due::Now,
             (RunStatus::Waiting, Some(_)) => summary.due_at.map_or(Due::Never, Due::At),
-            (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout, _) => Due::Never,
+            (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout, _) => {
+                Due::Never
+            }
         }
     }
 }

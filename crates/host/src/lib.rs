@@ -1,38 +1,71 @@
 //! Carries out what the engine asks for, on tokio: appends entries through the [`Journal`], makes calls through the
-//! [`Actions`], and starts and recovers runs. It decides nothing itself; what collects here belongs in the engine.
+//! [`Actions`], wakes runs when their time comes, and passes on what people do to them. It decides nothing itself; what
+//! collects here belongs in the engine.
+//!
+//! A run has a task only while there is something to do for it; all others are a row in the journal and, where they go on
+//! by themselves, an entry among the [`timers`](Timers).
 
+mod drive;
+mod people;
 mod recovery;
+mod storage;
+mod timers;
 
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use loopfour_engine::definitions::Definitions;
-use loopfour_engine::error::code;
 use loopfour_engine::ports::{
-    Actions, Append, BoxFuture, Clock, Journal, JournalError, Runs, Start, StartError, Started,
+    Act, ActError, Actions, BoxFuture, Candidates, Clock, Journal, Runs, Start, StartError, Started,
 };
-use loopfour_engine::{Command, Entry, Event, Run, RunId, StepError, Timestamp};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tracing::{Instrument as _, debug, error, info_span};
+use loopfour_engine::{Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use recovery::Recovered;
+use people::Signal;
+use timers::Timers;
 
-/// Before a batch that the storage did not take is tried again; it doubles from try to try.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// So many runs have a task at most, unless told otherwise: each takes a few kilobytes, and whoever comes then is asked to
+/// come again.
+const MOST_RUNS: usize = 10_000;
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+/// The system's clock is looked at so often while somebody waits for a time: it may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    async fn until(&self, at: Timestamp) {
+        loop {
+            let left = u64::try_from(at.0.saturating_sub(self.now().0)).unwrap_or(0);
+            if left == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(left).min(LONGEST_SLEEP)).await;
+        }
+    }
+}
+
+/// How a host works.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long things may take.
+    pub policy: Policy,
+    /// So many runs have a task at most.
+    pub most_runs: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { policy: Policy::default(), most_runs: MOST_RUNS }
     }
 }
 
@@ -52,16 +85,42 @@ struct Shared<J, A, C> {
     actions: A,
     clock: C,
     definitions: Arc<Definitions>,
+    policy: Policy,
     stopping: watch::Sender<bool>,
     /// How many runs have a task.
     active: watch::Sender<usize>,
+    /// One permit for each task of a run.
+    slots: Arc<Semaphore>,
+    state: Mutex<State>,
+    timers: Timers,
+}
+
+/// What is known of runs beside their journals.
+#[derive(Default)]
+struct State {
+    /// The runs that have a task, and where to reach it.
+    tasks: HashMap<RunId, mpsc::Sender<Signal>>,
+    /// Who wants to know when a run comes to rest, while it has no task.
+    waiters: HashMap<RunId, oneshot::Sender<Box<Run>>>,
+    /// Runs whose last answer the storage does not take.
+    stalled: HashSet<RunId>,
 }
 
 impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     /// A host over these ports. It does nothing until it is told to recover or to start a run.
-    pub fn new(journal: J, actions: A, clock: C, definitions: Arc<Definitions>) -> Host<J, A, C> {
+    pub fn new(
+        journal: J,
+        actions: A,
+        clock: C,
+        definitions: Arc<Definitions>,
+        settings: Settings,
+    ) -> Host<J, A, C> {
         let (stopping, active) = (watch::Sender::new(false), watch::Sender::new(0));
-        Host { shared: Arc::new(Shared { journal, actions, clock, definitions, stopping, active }) }
+        let slots = Arc::new(Semaphore::new(settings.most_runs.min(Semaphore::MAX_PERMITS)));
+        let (state, timers, policy) = (Mutex::default(), Timers::default(), settings.policy);
+        let shared =
+            Shared { journal, actions, clock, definitions, policy, stopping, active, slots, state, timers };
+        Host { shared: Arc::new(shared) }
     }
 
     /// Stops: no run begins, no further call is made; calls under way may take `grace` to be answered and recorded.
@@ -72,7 +131,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         tokio::time::timeout(grace, active.wait_for(|active| *active == 0)).await.is_ok()
     }
 
-    /// Waits until no run has anything left to do here: every one has ended or waits.
+    /// Waits until no run has a task: every one has ended or waits.
     pub async fn idle(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = self.shared.active.subscribe().wait_for(|active| *active == 0).await;
@@ -82,6 +141,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         if self.is_stopping() {
             return Err(StartError::Stopping);
         }
+        let slot = Arc::clone(&self.shared.slots).try_acquire_owned().map_err(|_| StartError::Busy)?;
         let id = RunId(Uuid::now_v7());
         let now = self.shared.clock.now();
         let event = Event::RunStarted {
@@ -93,110 +153,36 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             input: start.input,
             connection: start.connection,
             idempotency_key: start.idempotency_key,
+            restarted_from: start.restarted_from,
         };
         let first = Entry { seq: 1, at: now, event };
         let mut run =
             Run::begin(start.definition, &first).expect("a journal that begins with the run's start");
         let mut entries = vec![first];
-        entries.extend(run.advance(&self.shared.actions, now));
+        for event in start.kept {
+            let entry = Entry { seq: run.length + 1, at: now, event };
+            run.apply(&entry).expect("what is kept stands before the step that the run begins at");
+            entries.push(entry);
+        }
+        entries.extend(run.advance(&self.context(now)));
         self.append(&run, 0, entries).await?;
-        let rest = self.spawn(run);
-        Ok(Started { run: id, rest: Box::pin(async move { rest.await.ok().flatten() }) })
-    }
-
-    /// Gives a run a task of its own, which gives its state back when the run rests. All its entries are durable.
-    fn spawn(&self, run: Run) -> JoinHandle<Option<Box<Run>>> {
-        let host = self.clone();
-        let active = Active::enter(&self.shared.active);
-        let id = run.id;
-        let span = info_span!("run", run = %id);
-        let task = async move {
-            let _active = active;
-            let rested = AssertUnwindSafe(host.drive(Box::new(run))).catch_unwind().await;
-            if rested.is_err() {
-                error!("the run met a defect and is parked");
-                host.park(id).await;
-            }
-            rested.ok().flatten()
-        };
-        tokio::spawn(task.instrument(span))
-    }
-
-    /// Makes the calls that are due, one after the other, until the run ends or waits; `None` if the host stops first.
-    async fn drive(&self, mut run: Box<Run>) -> Option<Box<Run>> {
-        while let Some(command) = run.due().into_iter().next() {
-            if self.is_stopping() {
-                return None;
-            }
-            let outcome = self.shared.actions.perform(command.sending()).await;
-            let Command::Perform { path, .. } = &command;
-            let now = self.shared.clock.now();
-            let expected = run.length;
-            let mut entries = vec![run.settle(path, outcome, now)];
-            entries.extend(run.advance(&self.shared.actions, now));
-            if !self.keep(&run, expected, entries).await {
-                return None;
-            }
+        let (rested, rest) = oneshot::channel();
+        if let Some((task, mailbox)) = self.enter(id, Some(slot)) {
+            self.spawn(task, mailbox, run, Some(rested));
         }
-        debug!(status = run.status.name(), "the run rests");
-        Some(run)
+        Ok(Started { run: id, rest: Box::pin(async move { rest.await.ok() }) })
     }
 
-    async fn append(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> Result<(), JournalError> {
-        let (entries, summary) = (entries.into(), run.summary());
-        self.shared.journal.append(Append { run: run.id, expected, entries, summary }).await
-    }
-
-    /// Appends what came of a call. While the storage fails, the answer stays in memory and is tried again, and the run
-    /// sends nothing more. False if the host stops first: then the call goes out again under its key at the next start.
-    async fn keep(&self, run: &Run, expected: u64, entries: Vec<Entry>) -> bool {
-        let batch = Append { run: run.id, expected, entries: entries.into(), summary: run.summary() };
-        let mut stopping = self.shared.stopping.subscribe();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let cause = match self.shared.journal.append(batch.clone()).await {
-                Ok(()) => return true,
-                Err(cause) => cause,
-            };
-            error!(%cause, "what came of a call could not be recorded");
-            if !matches!(cause, JournalError::Storage(_)) {
-                return false;
-            }
-            let stopped = stopping.wait_for(|stopping| *stopping);
-            if tokio::time::timeout(pause, stopped).await.is_ok() {
-                return false;
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            // A storage that failed may have kept the batch all the same.
-            if self.shared.journal.load(run.id).await.is_ok_and(|stored| stored.len() as u64 == run.length) {
-                return true;
-            }
-        }
-    }
-
-    /// Parks a run whose task panicked, from what is in its journal.
-    async fn park(&self, id: RunId) {
-        let parked = async {
-            let mut run = self.load(id).await?;
-            if run.status.has_ended() {
-                return Ok(());
-            }
-            let expected = run.length;
-            let error = StepError::new(
-                code::INTERNAL_ERROR,
-                "the server met a defect of its own while it ran this",
-                "see the server's log for this run, and report it",
-            );
-            let entry = run.park(error, self.shared.clock.now());
-            self.append(&run, expected, vec![entry]).await.map_err(|cause| cause.to_string())
-        };
-        if let Err(cause) = parked.await {
-            error!(%cause, "the run could not be parked");
-        }
+    fn context(&self, now: Timestamp) -> Context<'_> {
+        Context { prepare: &self.shared.actions, policy: &self.shared.policy, now }
     }
 
     fn is_stopping(&self) -> bool {
         *self.shared.stopping.borrow()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -204,20 +190,16 @@ impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
     fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(self.begin(start))
     }
-}
 
-/// Counts a task while it lives, however it ends.
-struct Active(watch::Sender<usize>);
-
-impl Active {
-    fn enter(count: &watch::Sender<usize>) -> Active {
-        count.send_modify(|active| *active += 1);
-        Active(count.clone())
+    fn act(&self, run: RunId, act: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
+        Box::pin(self.carry_out(run, act))
     }
-}
 
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.send_modify(|active| *active -= 1);
+    fn candidates(&self, run: RunId, path: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>> {
+        Box::pin(self.look_for(run, path))
+    }
+
+    fn is_stalled(&self, run: RunId) -> bool {
+        self.state().stalled.contains(&run)
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use loopfour_engine::ports::{Append, Journal, JournalError};
+use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
 use loopfour_engine::{Entry, Event, RunId, Summary, WorkflowId};
 
 /// A journal in memory. Entries are kept as the text that a real one stores. Clones are the same journal.
@@ -71,10 +71,10 @@ impl Journal for MemoryJournal {
         Ok(self.entries(run))
     }
 
-    async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         let state = self.state();
         let open = state.runs.iter().filter(|(_, (_, summary))| !summary.status.has_ended());
-        Ok(open.map(|(run, _)| *run).collect())
+        Ok(open.map(|(run, (_, summary))| Unfinished { run: *run, due: Due::of(summary) }).collect())
     }
 
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {

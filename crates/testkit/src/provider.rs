@@ -2,8 +2,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loopfour_engine::call::Account;
-use loopfour_engine::ports::{Actions, Call, Prepare};
-use loopfour_engine::{Effect, Outcome, Receipt, Request, Sending, StepError, WaitReason};
+use loopfour_engine::ports::{Actions, Call, Candidate, Candidates, FindError, Prepare, Unprepared};
+use loopfour_engine::{
+    Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, RunId, Sending, StepError, StepPath, Timestamp,
+};
+use loopfour_lang::Document;
 use loopfour_lang::catalog::Method;
 use uuid::Uuid;
 
@@ -12,18 +15,18 @@ use uuid::Uuid;
 pub enum Answer {
     /// Does it and answers this JSON.
     Done(&'static str),
-    /// Refuses, with this code. The flag says whether that settles an earlier sending.
-    Refused(&'static str, bool),
+    /// Refuses for good, with this code.
+    Refused(&'static str),
+    /// Does nothing and answers with this finding, which it says may be otherwise next time.
+    Fails(Finding),
+    /// The same, and asks to wait so long, milliseconds.
+    Later(Finding, u64),
+    /// Does it, then answers with a failure that it keeps under the key, so many times; then with this JSON.
+    SavedError(u32, &'static str),
     /// Does it, then the connection breaks; asked again under the key it answers this JSON.
     LostAfter(&'static str),
     /// The connection breaks before anything was done.
     LostBefore,
-    /// Cannot be reached.
-    Unreachable,
-    /// No usable credentials.
-    NoConnection,
-    /// The key was used for another request, it says.
-    Defect,
     /// The process panics.
     Panic,
 }
@@ -37,6 +40,8 @@ pub struct Sent {
     pub input: String,
     /// The idempotency key.
     pub key: Uuid,
+    /// What may have happened before.
+    pub attempt: Attempt,
 }
 
 /// A provider that answers from a script: for each action the answers to its sendings in turn, the last one for ever.
@@ -52,6 +57,8 @@ struct State {
     done_in_order: Vec<(String, Uuid)>,
     misused: Vec<Uuid>,
     unlooked: Vec<Uuid>,
+    /// How often a key is still answered with the failure that is kept under it.
+    saved: HashMap<Uuid, u32>,
 }
 
 impl Provider {
@@ -85,7 +92,12 @@ impl Provider {
     pub fn answer(&self, sending: Sending<'_>) -> Outcome {
         let mut state = self.state();
         let request = sending.request;
-        let sent = Sent { action: request.action.clone(), input: request.form.clone(), key: sending.key };
+        let sent = Sent {
+            action: request.action.clone(),
+            input: request.form.clone(),
+            key: sending.key,
+            attempt: sending.attempt,
+        };
         let fingerprint = format!("{} {} {}", request.method, request.path, request.form);
         let writes = request.effect != Effect::Read;
         if state
@@ -96,29 +108,39 @@ impl Provider {
             state.misused.push(sending.key);
         }
         state.sent.push(sent);
+        if let Some(left) = state.saved.get_mut(&sending.key).filter(|left| **left > 0) {
+            *left -= 1;
+            return fails(Finding::ReplayedError, "api_error", None);
+        }
         if writes && let Some((_, answer)) = state.done.get(&sending.key) {
             let answer = *answer;
-            if request.effect == Effect::Delete && !sending.again {
+            if request.effect == Effect::Delete && sending.attempt == Attempt::First {
                 state.unlooked.push(sending.key);
             }
             return done(answer);
         }
+        if sending.attempt == Attempt::Look {
+            return fails(Finding::NotFoundDone, "api_error", None);
+        }
         let answer = state.next(&request.action);
-        if let (true, Answer::Done(json) | Answer::LostAfter(json)) = (writes, &answer) {
+        if let (true, Answer::Done(json) | Answer::LostAfter(json) | Answer::SavedError(_, json)) =
+            (writes, &answer)
+        {
             state.done.insert(sending.key, (fingerprint, *json));
             state.done_in_order.push((request.action.clone(), sending.key));
         }
+        if let Answer::SavedError(times, _) = answer {
+            state.saved.insert(sending.key, times);
+        }
         drop(state);
-        let error = |code: &str| StepError::new(code, "scripted", "none");
         match answer {
             Answer::Done(json) => done(json),
-            Answer::Refused(code, settles) => Outcome::Refused { error: error(code), settles },
-            Answer::LostAfter(_) | Answer::LostBefore => Outcome::Unknown { error: error("api_error") },
-            Answer::Unreachable => Outcome::NotSent { error: error("api_error"), reason: WaitReason::Retry },
-            Answer::NoConnection => {
-                Outcome::NotSent { error: error("authentication_error"), reason: WaitReason::Connection }
+            Answer::Refused(code) => Outcome::failed(Finding::Refused, StepError::new(code, "scripted", "none")),
+            Answer::Fails(finding) => fails(finding, code_of(finding), None),
+            Answer::Later(finding, pause) => fails(finding, code_of(finding), Some(pause)),
+            Answer::LostAfter(_) | Answer::LostBefore | Answer::SavedError(..) => {
+                fails(Finding::Unknown, "api_error", None)
             }
-            Answer::Defect => Outcome::Defect { error: error("api_error") },
             Answer::Panic => panic!("told to panic"),
         }
     }
@@ -136,7 +158,7 @@ impl State {
 }
 
 impl Prepare for Provider {
-    fn prepare(&self, call: &Call<'_>) -> Result<Request, StepError> {
+    fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
         let (effect, method) = match call.action.method {
             Method::Get => (Effect::Read, "GET"),
             Method::Post => (Effect::Write, "POST"),
@@ -157,12 +179,53 @@ impl Prepare for Provider {
 }
 
 impl Actions for Provider {
+    async fn turn(&self, _request: &Request) {}
+
     async fn perform(&self, sending: Sending<'_>) -> Outcome {
         self.answer(sending)
     }
+
+    async fn find(&self, _request: &Request, id: &str) -> Result<Document, FindError> {
+        match id {
+            "missing" => Err(FindError::Unfit("`missing` does not exist".to_owned())),
+            "away" => Err(FindError::Unavailable("the provider cannot be reached".to_owned())),
+            id => Ok(Document::parse(format!(r#"{{"id":"{id}"}}"#).as_bytes()).expect("JSON")),
+        }
+    }
+
+    async fn candidates(
+        &self,
+        _request: &Request,
+        _run: RunId,
+        path: &StepPath,
+        _since: Timestamp,
+    ) -> Result<Candidates, FindError> {
+        let found = vec![Candidate { id: format!("for_{path}"), ..Candidate::default() }];
+        Ok(Candidates { found, searched: 1, complete: true })
+    }
+}
+
+fn code_of(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Unauthorized | Finding::NoConnection => "authentication_error",
+        Finding::Throttled => "rate_limit_error",
+        Finding::Refused | Finding::Forbidden | Finding::KeyInUse | Finding::Busy | Finding::Conflict => {
+            "invalid_request_error"
+        }
+        Finding::Unknown
+        | Finding::ReplayedError
+        | Finding::Unreachable
+        | Finding::NotFoundDone
+        | Finding::Defect => "api_error",
+    }
+}
+
+fn fails(finding: Finding, code: &str, retry_after: Option<u64>) -> Outcome {
+    let error = StepError { retryable: true, ..StepError::new(code, "scripted", "none") };
+    Outcome::Failed(Box::new(Failure { finding, error, retry_after, date: None }))
 }
 
 fn done(json: &str) -> Outcome {
-    let output = loopfour_lang::Document::parse(json.as_bytes()).expect("the script holds JSON");
+    let output = Document::parse(json.as_bytes()).expect("the script holds JSON");
     Outcome::Done { output, receipt: Receipt { status: 200, ..Receipt::default() } }
 }

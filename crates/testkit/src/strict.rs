@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use loopfour_engine::{Command, Entry, Outcome, Run, RunStatus, Sending, StepPath, Timestamp};
+use loopfour_engine::{
+    Attempt, Command, Context, Entry, Outcome, Policy, Run, Sending, StepPath, Timestamp, Wake,
+};
 
 use crate::provider::Provider;
 
@@ -15,8 +17,8 @@ pub enum Record {
     Time(Timestamp),
     /// A call, and its outcome.
     Call(Box<Command>, Box<Outcome>),
-    /// A held run was told to go on.
-    Resumed,
+    /// The run slept until then.
+    Slept(Timestamp),
 }
 
 /// The engine asked for something else than what was recorded.
@@ -63,7 +65,7 @@ impl StrictHost {
         self
     }
 
-    /// Runs to the end, from the start again after every crash. A run that waits is told to go on `resumes` times.
+    /// Runs until it ends or waits for a person, from the start again after every crash.
     ///
     /// # Errors
     /// The engine asked for something else than before the crash.
@@ -71,11 +73,10 @@ impl StrictHost {
         &mut self,
         first: &Entry,
         definition: &Arc<loopfour_lang::Workflow>,
-        resumes: usize,
     ) -> Result<Run, Mismatch> {
         loop {
             self.position = 0;
-            match self.attempt(first, definition, resumes) {
+            match self.attempt(first, definition) {
                 Ok(run) => return Ok(run),
                 Err(Stop::Crash) => {
                     self.crash_at = None;
@@ -86,28 +87,22 @@ impl StrictHost {
         }
     }
 
-    fn attempt(
-        &mut self,
-        first: &Entry,
-        definition: &Arc<loopfour_lang::Workflow>,
-        mut resumes: usize,
-    ) -> Result<Run, Stop> {
+    fn attempt(&mut self, first: &Entry, definition: &Arc<loopfour_lang::Workflow>) -> Result<Run, Stop> {
         let mut run = Run::begin(Arc::clone(definition), first).expect("a run's start");
-        let provider = self.provider.clone();
+        let (prepare, policy) = (self.provider.clone(), Policy::default());
+        let context = |now| Context { prepare: &prepare, policy: &policy, now };
         loop {
-            let now = self.time()?;
-            run.advance(&provider, now);
-            if let Some(command) = run.due().into_iter().next() {
+            run.advance(&context(self.time()?));
+            if let Some(command) = run.due() {
+                let now = self.time()?;
+                run.before_sending(&command, &context(now));
                 let Command::Perform { path, .. } = &command;
                 let path: StepPath = path.clone();
                 let outcome = self.perform(command)?;
-                let now = self.time()?;
-                run.settle(&path, outcome, now);
-            } else if run.status == RunStatus::Waiting && resumes > 0 {
-                resumes -= 1;
-                self.resumed()?;
-                let now = self.time()?;
-                run.resume(now);
+                run.settle(&path, outcome, &context(self.time()?));
+            } else if let Some(due) = run.due_at() {
+                self.slept(due)?;
+                run.wake(Wake::Timer, &context(due));
             } else {
                 return Ok(run);
             }
@@ -133,7 +128,9 @@ impl StrictHost {
             Some(recorded) => Err(self.mismatch(recorded, format!("{command:?}"))),
             None => {
                 let sending = command.sending();
-                let sending = Sending { again: sending.again || self.crashed, ..sending };
+                let again = self.crashed && sending.attempt == Attempt::First;
+                let attempt = if again { Attempt::Again } else { sending.attempt };
+                let sending = Sending { attempt, ..sending };
                 let outcome = self.provider.answer(sending);
                 self.record(Record::Call(Box::new(command), Box::new(outcome.clone())))?;
                 Ok(outcome)
@@ -141,12 +138,15 @@ impl StrictHost {
         }
     }
 
-    fn resumed(&mut self) -> Result<(), Stop> {
+    /// Sleeps: the clock stands at that time then.
+    fn slept(&mut self, until: Timestamp) -> Result<(), Stop> {
         match self.next() {
-            Some(Record::Resumed) => Ok(()),
-            Some(recorded) => Err(self.mismatch(recorded, "to go on".to_owned())),
-            None => self.record(Record::Resumed),
+            Some(Record::Slept(recorded)) if recorded == until => {}
+            Some(recorded) => return Err(self.mismatch(recorded, format!("to sleep until {until}"))),
+            None => self.record(Record::Slept(until))?,
         }
+        self.now = self.now.max(until);
+        Ok(())
     }
 
     fn next(&mut self) -> Option<Record> {

@@ -153,7 +153,7 @@ impl Run {
                 let (step, call) = self.call(path, *epoch)?;
                 match (unsent, call.wait.take()) {
                     (true, _) => call.first_sent = entry.at,
-                    // A call that did not wait was under way when the process ended: it may have been sent.
+                    // So an earlier version said that the call was under way when the process ended.
                     (false, None) => call.open = true,
                     (false, Some(_)) => {}
                 }
@@ -284,7 +284,8 @@ impl Run {
         let since = call.waited.filter(|(waited, _)| waited == reason).map_or(entry.at, |(_, since)| since);
         call.waited = Some((*reason, since));
         call.open |= *open;
-        call.tries = call.tries.saturating_add(1);
+        // Standing in the queue is no sending.
+        call.tries = call.tries.saturating_add(u32::from(error.is_some()));
         call.replays += u32::from(*replayed);
         call.wait = Some(CallWait { reason: *reason, until: *until });
         call.ordered = false;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::rules::{self, Policy};
 use super::scope::RunScope;
-use super::{Ending, Run, StepStatus, WaitReason};
+use super::{CallWait, Ending, Run, StepStatus, WaitReason};
 use crate::call::{Attempt, Effect, Outcome, Request, Sending};
 use crate::error::{StepError, code};
 use crate::event::{Entry, Event, StepPath};
@@ -30,7 +30,7 @@ const KEYS: Uuid = Uuid::from_u128(0x6a1f_0c52_7d4e_5b83_9c1e_4f0a_2b7d_9e31);
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Makes requests.
-    pub prepare: &'a dyn Prepare,
+    pub prepare: &'a (dyn Prepare + Sync),
     /// How long things may take.
     pub policy: &'a Policy,
     /// The time.
@@ -76,12 +76,13 @@ impl Run {
         entries
     }
 
-    /// The call that is to be made now; none while it is under way, which is for the host to know.
+    /// The call that is to be made as soon as the provider's pace allows. That it is under way already is for the host to
+    /// know.
     pub fn due(&self) -> Option<Command> {
         if self.status.has_ended() || self.is_parked() {
             return None;
         }
-        let (step, call) = self.in_hand().filter(|(_, call)| call.wait.is_none())?;
+        let (step, call) = self.in_hand().filter(|(_, call)| call.wait.is_none_or(CallWait::is_queued))?;
         let path = self.path(step);
         let timeout = self.definition.steps[step].timeout_ms.map_or(ACTION_TIMEOUT, Duration::from_millis);
         let attempt = match (call.is_unknown(), self.ending) {

@@ -307,6 +307,13 @@ struct CallWait {
     until: Option<Timestamp>,
 }
 
+impl CallWait {
+    /// It stands in the queue for its turn, and goes as soon as that comes.
+    fn is_queued(self) -> bool {
+        self.reason == WaitReason::Pace && self.until.is_none()
+    }
+}
+
 impl CallState {
     fn writes(&self) -> bool {
         self.request.effect != Effect::Read

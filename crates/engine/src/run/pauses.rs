@@ -44,31 +44,36 @@ impl Run {
 
     fn goes_on(&self, wake: Wake, context: &Context<'_>) -> Option<Event> {
         let (step, call) = self.in_hand()?;
-        let resumes = match call.wait {
-            None => wake == Wake::Start,
-            Some(wait) => match wait.reason {
-                WaitReason::OutcomeUnknown | WaitReason::Parked => false,
-                WaitReason::Connection | WaitReason::Storage if wake == Wake::Start => true,
-                WaitReason::Connection
-                | WaitReason::Storage
-                | WaitReason::Timer
-                | WaitReason::Approval
-                | WaitReason::Event
-                | WaitReason::Retry
-                | WaitReason::Pace => wait.until.is_none_or(|until| until <= context.now),
-            },
+        let Some(wait) = call.wait else { return Some(self.interrupted(step, call, context)) };
+        let resumes = match wait.reason {
+            WaitReason::OutcomeUnknown | WaitReason::Parked => false,
+            WaitReason::Connection | WaitReason::Storage if wake == Wake::Start => true,
+            WaitReason::Connection
+            | WaitReason::Storage
+            | WaitReason::Timer
+            | WaitReason::Approval
+            | WaitReason::Event
+            | WaitReason::Retry
+            | WaitReason::Pace => !wait.is_queued() && wait.until.is_none_or(|until| until <= context.now),
         };
-        if !resumes || (call.wait.is_some() && self.ending.is_some()) {
-            // What waits and is to end is ended by `advance`.
+        // What waits and is to end is ended by `advance`.
+        if !resumes || self.ending.is_some() {
             return None;
         }
-        // What was under way when the process ended may have been sent.
-        let unknown = call.is_unknown() || (call.wait.is_none() && call.writes());
-        let ends = self.ending.is_some() && call.request.effect == Effect::Write && !call.ordered;
-        if unknown && (ends || self.is_late(call, context)) {
-            return Some(self.for_a_person(step, self.steps[step].error.clone(), true));
+        if call.is_unknown() && self.is_late(call, context) {
+            return Some(self.for_a_person(step, self.steps[step].error.clone(), false));
         }
-        Some(self.resumed(step, call, !unknown))
+        Some(self.resumed(step, call))
+    }
+
+    /// A call that was under way when the process ended may have been sent.
+    fn interrupted(&self, step: usize, call: &CallState, context: &Context<'_>) -> Event {
+        let ends = self.ending.is_some() && !call.ordered && call.request.effect == Effect::Write;
+        let late = self.ending.is_none() && self.is_late(call, context);
+        if call.writes() && (ends || late) {
+            return self.for_a_person(step, self.steps[step].error.clone(), true);
+        }
+        self.queued(step, call.writes())
     }
 
     /// What must be recorded just before a call leaves, and become durable: that it is too late to send it by itself, or
@@ -79,33 +84,37 @@ impl Run {
         let event = if call.is_unknown() && !call.ordered && self.is_late(call, context) {
             self.for_a_person(step, self.steps[step].error.clone(), false)
         } else if call.wait.is_some() {
-            self.resumed(step, call, !call.is_unknown())
+            self.resumed(step, call)
         } else if !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH {
-            self.resumed(step, call, true)
+            self.resumed(step, call)
         } else {
             return None;
         };
         Some(self.record(event, context.now))
     }
 
-    /// Records that a call which has not left yet waits for its turn.
-    pub fn await_turn(&mut self, path: &StepPath, until: Option<Timestamp>, now: Timestamp) -> Entry {
-        let state = self.state(path);
-        let event = Event::CallHeld {
-            path: path.clone(),
-            epoch: state.epoch,
-            reason: WaitReason::Pace,
-            error: None,
-            open: false,
-            until,
-            counted: false,
-            replayed: false,
-            date: None,
-        };
+    /// Records that a call which has not left yet stands in the queue for its turn.
+    pub fn await_turn(&mut self, path: &StepPath, now: Timestamp) -> Entry {
+        let step = self.definition.position(&path.0).expect("a call belongs to a step of the workflow");
+        let event = self.queued(step, false);
         self.record(event, now)
     }
 
-    fn resumed(&self, step: usize, call: &CallState, unsent: bool) -> Event {
-        Event::CallResumed { path: self.path(step), epoch: self.steps[step].epoch, unsent: unsent && !call.open }
+    fn queued(&self, step: usize, open: bool) -> Event {
+        Event::CallHeld {
+            path: self.path(step),
+            epoch: self.steps[step].epoch,
+            reason: WaitReason::Pace,
+            error: None,
+            open,
+            until: None,
+            counted: false,
+            replayed: false,
+            date: None,
+        }
+    }
+
+    fn resumed(&self, step: usize, call: &CallState) -> Event {
+        Event::CallResumed { path: self.path(step), epoch: self.steps[step].epoch, unsent: !call.open }
     }
 }

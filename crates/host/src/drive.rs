@@ -1,0 +1,335 @@
+//! The task of one run: it makes the calls that are due, one after the other, hears what people want meanwhile, and ends
+//! when the run ends or waits.
+
+use std::collections::hash_map::Entry;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+
+use futures_util::FutureExt as _;
+use loopfour_engine::error::code;
+use loopfour_engine::ports::{Actions, Clock, Journal, JournalError};
+use loopfour_engine::{Command, Outcome, Run, RunId, StepError, StepPath, Timestamp, Wake};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tracing::{Instrument as _, debug, error, info_span};
+
+use crate::Host;
+use crate::people::Signal;
+use crate::storage::LoadError;
+
+/// A turn that does not come within so many milliseconds is told in the journal: the run waits (`pace`).
+const SHORT_WAIT: i64 = 1000;
+
+/// Before a run is looked at again that could not be woken because of the storage, milliseconds.
+const STORAGE_PAUSE: i64 = 10_000;
+
+/// So many signals wait for a run at most.
+const MAILBOX: usize = 16;
+
+/// The right to drive a run in this process. Dropping it lets others have it.
+pub(crate) struct Task {
+    pub(crate) run: RunId,
+    _slot: Option<OwnedSemaphorePermit>,
+    _active: Active,
+}
+
+/// The journal could not be written before the host stopped, or somebody else wrote to it.
+pub(crate) struct Lost;
+
+/// What ended the wait for a turn.
+enum Turn {
+    /// The call may go now.
+    Came,
+    /// Something else happened first; the state may be another.
+    Interrupted,
+}
+
+impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
+    /// Gives the run a task, unless it has one already.
+    pub(crate) fn enter(
+        &self,
+        run: RunId,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Option<(Task, mpsc::Receiver<Signal>)> {
+        let (sender, mailbox) = mpsc::channel(MAILBOX);
+        match self.state().tasks.entry(run) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(vacant) => vacant.insert(sender),
+        };
+        Some((Task { run, _slot: slot, _active: Active::enter(&self.shared.active) }, mailbox))
+    }
+
+    /// Drives a run, all of whose entries are durable. `rested` is told its state when nothing more happens to it by
+    /// itself.
+    pub(crate) fn spawn(
+        &self,
+        task: Task,
+        mailbox: mpsc::Receiver<Signal>,
+        run: Run,
+        rested: Option<oneshot::Sender<Box<Run>>>,
+    ) {
+        let host = self.clone();
+        let span = info_span!("run", run = %task.run);
+        let driven = async move { host.drive(task, mailbox, Box::new(run), rested).await };
+        tokio::spawn(driven.instrument(span));
+    }
+
+    async fn drive(
+        &self,
+        task: Task,
+        mut mailbox: mpsc::Receiver<Signal>,
+        mut run: Box<Run>,
+        rested: Option<oneshot::Sender<Box<Run>>>,
+    ) {
+        let id = task.run;
+        let work = async {
+            loop {
+                self.work(&mut run, &mut mailbox).await?;
+                if self.leave(id, &mut mailbox) {
+                    return Ok::<(), Lost>(());
+                }
+            }
+        };
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        match ended {
+            Ok(Ok(())) => self.rest(run, rested),
+            Ok(Err(Lost)) => self.forget(id),
+            Err(_) => {
+                error!("the run met a defect and is parked");
+                self.forget(id);
+                self.park(id).await;
+            }
+        }
+        drop(task);
+    }
+
+    /// Does everything that is to be done now.
+    async fn work(&self, run: &mut Run, mailbox: &mut mpsc::Receiver<Signal>) -> Result<(), Lost> {
+        loop {
+            while let Ok(signal) = mailbox.try_recv() {
+                self.obey(run, signal).await?;
+            }
+            let Some(command) = run.due() else { return Ok(()) };
+            if self.is_stopping() {
+                return Err(Lost);
+            }
+            match self.await_turn(run, &command, mailbox).await? {
+                Turn::Interrupted => continue,
+                Turn::Came => {}
+            }
+            let now = self.shared.clock.now();
+            if let Some(entry) = run.before_sending(&command, &self.context(now)) {
+                self.record(run, vec![entry]).await?;
+            }
+            // What was just recorded may hold it, or change what the sending is.
+            let Some(command) = run.due() else { continue };
+            let outcome = self.perform(run, &command, mailbox).await?;
+            let Command::Perform { path, .. } = &command;
+            self.settle(run, path, outcome).await?;
+        }
+    }
+
+    async fn settle(&self, run: &mut Run, path: &StepPath, outcome: Outcome) -> Result<(), Lost> {
+        let now = self.shared.clock.now();
+        let mut entries = vec![run.settle(path, outcome, &self.context(now))];
+        entries.extend(run.advance(&self.context(now)));
+        self.record(run, entries).await
+    }
+
+    /// Makes entries durable that are folded already.
+    pub(crate) async fn record(&self, run: &Run, entries: Vec<loopfour_engine::Entry>) -> Result<(), Lost> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let expected = run.length - entries.len() as u64;
+        if self.keep(run, expected, entries).await { Ok(()) } else { Err(Lost) }
+    }
+
+    /// Waits for the call's turn under the provider's pace. A wait that is worth telling is told in the journal.
+    async fn await_turn(
+        &self,
+        run: &mut Run,
+        command: &Command,
+        mailbox: &mut mpsc::Receiver<Signal>,
+    ) -> Result<Turn, Lost> {
+        let Command::Perform { path, request, .. } = command;
+        let mut turn = pin!(self.shared.actions.turn(request));
+        if turn.as_mut().now_or_never().is_some() {
+            return Ok(Turn::Came);
+        }
+        let mut stopping = self.shared.stopping.subscribe();
+        let mut told = run.waiting.is_some();
+        let soon = Timestamp(self.shared.clock.now().0.saturating_add(SHORT_WAIT));
+        loop {
+            let deadline = run.deadline();
+            let interrupted = tokio::select! {
+                () = &mut turn => return Ok(Turn::Came),
+                () = self.shared.clock.until(soon), if !told => None,
+                () = self.at(deadline) => Some(None),
+                Some(signal) = mailbox.recv() => Some(Some(signal)),
+                _ = stopping.wait_for(|stopping| *stopping) => return Err(Lost),
+            };
+            let now = self.shared.clock.now();
+            if !told {
+                // Also before anything else happens: a call that did not leave is not under way.
+                told = true;
+                let entry = run.await_turn(path, now);
+                self.record(run, vec![entry]).await?;
+            }
+            match interrupted {
+                None => {}
+                Some(Some(signal)) => {
+                    let length = run.length;
+                    self.obey(run, signal).await?;
+                    if run.length != length {
+                        return Ok(Turn::Interrupted);
+                    }
+                }
+                Some(None) => {
+                    let mut entries = run.wake(Wake::Timer, &self.context(now));
+                    entries.extend(run.advance(&self.context(now)));
+                    self.record(run, entries).await?;
+                    return Ok(Turn::Interrupted);
+                }
+            }
+        }
+    }
+
+    /// Makes the call. What people want meanwhile, and that the run's time is over, is recorded at once.
+    async fn perform(
+        &self,
+        run: &mut Run,
+        command: &Command,
+        mailbox: &mut mpsc::Receiver<Signal>,
+    ) -> Result<Outcome, Lost> {
+        let mut sending = pin!(self.shared.actions.perform(command.sending()));
+        loop {
+            let deadline = run.deadline();
+            tokio::select! {
+                outcome = &mut sending => return Ok(outcome),
+                Some(signal) = mailbox.recv() => self.obey(run, signal).await?,
+                () = self.at(deadline) => {
+                    let expired = run.expire(self.shared.clock.now());
+                    self.record(run, expired.into_iter().collect()).await?;
+                }
+            }
+        }
+    }
+
+    async fn at(&self, time: Option<Timestamp>) {
+        match time {
+            Some(at) => self.shared.clock.until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Goes on with a run whose time has come, unless it has a task.
+    pub(crate) async fn wake(&self, id: RunId) {
+        self.go_on(id, Wake::Timer).await;
+    }
+
+    /// Loads a run and goes on with it, unless it has a task; waits for a slot. Says whether it could be read.
+    pub(crate) async fn go_on(&self, id: RunId, wake: Wake) -> bool {
+        let Ok(slot) = self.shared.slots.clone().acquire_owned().await else { return false };
+        if self.is_stopping() {
+            return false;
+        }
+        let Some((task, mailbox)) = self.enter(id, Some(slot)) else { return true };
+        let cause = match self.woken(id, wake).await {
+            Ok(run) => {
+                let rested = self.state().waiters.remove(&id);
+                self.spawn(task, mailbox, run, rested);
+                return true;
+            }
+            Err(cause) => cause,
+        };
+        error!(run = %id, %cause, "the run cannot go on");
+        self.forget(id);
+        if matches!(cause, LoadError::Journal(JournalError::Full(_) | JournalError::Storage(_))) {
+            let later = self.shared.clock.now().0.saturating_add(STORAGE_PAUSE);
+            self.set_timer(id, Timestamp(later));
+        }
+        false
+    }
+
+    async fn woken(&self, id: RunId, wake: Wake) -> Result<Run, LoadError> {
+        let mut run = self.load(id).await?;
+        let context = self.context(self.shared.clock.now());
+        let before = run.length;
+        let mut entries = run.wake(wake, &context);
+        entries.extend(run.advance(&context));
+        if !entries.is_empty() {
+            self.append(&run, before, entries).await?;
+        }
+        Ok(run)
+    }
+
+    /// Gives up the run if nobody wants anything of it; a signal that came meanwhile is not lost.
+    fn leave(&self, id: RunId, mailbox: &mut mpsc::Receiver<Signal>) -> bool {
+        let mut state = self.state();
+        let quiet = mailbox.is_empty();
+        if quiet {
+            state.tasks.remove(&id);
+        }
+        quiet
+    }
+
+    pub(crate) fn forget(&self, id: RunId) {
+        self.state().tasks.remove(&id);
+    }
+
+    /// The run ended, or waits: whoever wants to know is told once it does not go on by itself.
+    fn rest(&self, run: Box<Run>, rested: Option<oneshot::Sender<Box<Run>>>) {
+        debug!(status = run.status.name(), "the run rests");
+        let (id, due) = (run.id, run.due_at());
+        match (due, rested) {
+            (None, Some(rested)) => {
+                // Nobody need wait for it.
+                let _ = rested.send(run);
+            }
+            (Some(_), Some(rested)) if !rested.is_closed() => {
+                self.state().waiters.insert(id, rested);
+            }
+            (None | Some(_), _) => {}
+        }
+        if let Some(at) = due {
+            self.set_timer(id, at);
+        }
+    }
+
+    /// Parks a run whose task panicked, from what is in its journal.
+    async fn park(&self, id: RunId) {
+        let parked = async {
+            let mut run = self.load(id).await.map_err(|cause| cause.to_string())?;
+            if run.status.has_ended() {
+                return Ok(());
+            }
+            let expected = run.length;
+            let error = StepError::new(
+                code::INTERNAL_ERROR,
+                "the server met a defect of its own while it ran this",
+                "see the server's log for this run, and report it",
+            );
+            let entry = run.park(error, self.shared.clock.now());
+            self.append(&run, expected, vec![entry]).await.map_err(|cause| cause.to_string())
+        };
+        if let Err(cause) = parked.await {
+            error!(%cause, "the run could not be parked");
+        }
+    }
+}
+
+/// Counts a task while it lives, however it ends.
+struct Active(watch::Sender<usize>);
+
+impl Active {
+    fn enter(count: &watch::Sender<usize>) -> Active {
+        count.send_modify(|active| *active += 1);
+        Active(count.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.send_modify(|active| *active -= 1);
+    }
+}

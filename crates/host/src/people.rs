@@ -1,0 +1,149 @@
+//! What people do to runs: it reaches the task of the run, or gives it one.
+
+use std::sync::Arc;
+
+use loopfour_engine::ports::{
+    Act, ActError, Actions, Candidates, Clock, Deed, FindError, Journal, JournalError, Resolution,
+};
+use loopfour_engine::{Event, Run, RunId, StepPath, Wake};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Host;
+use crate::drive::Lost;
+use crate::storage::LoadError;
+
+/// An act on its way to the run's task.
+pub(crate) struct Signal {
+    act: Act,
+    reply: oneshot::Sender<Result<Box<Run>, ActError>>,
+}
+
+impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
+    /// See [`Runs::act`](loopfour_engine::ports::Runs::act).
+    pub(crate) async fn carry_out(&self, id: RunId, act: Act) -> Result<Box<Run>, ActError> {
+        let act = self.with_what_was_found(id, act).await?;
+        if self.is_stopping() {
+            return Err(ActError::Stopping);
+        }
+        let (reply, answer) = oneshot::channel();
+        let mut signal = Signal { act, reply };
+        loop {
+            if self.state().stalled.contains(&id) {
+                return Err(JournalError::Full("what came of the run's last call is not stored yet".to_owned()).into());
+            }
+            let known = self.state().tasks.get(&id).cloned();
+            let Some(task) = known else {
+                match self.begin_with(id, signal).await {
+                    Some(back) => signal = back,
+                    None => break,
+                }
+                continue;
+            };
+            match task.send(signal).await {
+                Ok(()) => break,
+                // The task ended meanwhile.
+                Err(mpsc::error::SendError(back)) => signal = back,
+            }
+        }
+        answer.await.unwrap_or(Err(ActError::Stopping))
+    }
+
+    /// Gives the run a task that begins with this signal. Gives it back if the run has one meanwhile.
+    async fn begin_with(&self, id: RunId, signal: Signal) -> Option<Signal> {
+        // A person need not wait until fewer runs are under way.
+        let slot = Arc::clone(&self.shared.slots).try_acquire_owned().ok();
+        let Some((task, mailbox)) = self.enter(id, slot) else { return Some(signal) };
+        match self.acted(id, &signal.act).await {
+            Ok(run) => {
+                // Who asked may have gone meanwhile.
+                let _ = signal.reply.send(Ok(Box::new(run.clone())));
+                let rested = self.state().waiters.remove(&id);
+                self.spawn(task, mailbox, run, rested);
+            }
+            Err(error) => {
+                self.forget(id);
+                let _ = signal.reply.send(Err(error));
+            }
+        }
+        None
+    }
+
+    /// Loads the run, does this to it, and makes that durable.
+    async fn acted(&self, id: RunId, act: &Act) -> Result<Run, ActError> {
+        let mut run = self.load(id).await.map_err(unloaded)?;
+        let context = self.context(self.shared.clock.now());
+        let before = run.length;
+        let mut entries = run.wake(Wake::Timer, &context);
+        entries.extend(run.act(act.clone(), &context)?);
+        entries.extend(run.advance(&context));
+        if !entries.is_empty() {
+            self.append(&run, before, entries).await?;
+        }
+        Ok(run)
+    }
+
+    /// Does what a person wants to the run of this task.
+    pub(crate) async fn obey(&self, run: &mut Run, signal: Signal) -> Result<(), Lost> {
+        let context = self.context(self.shared.clock.now());
+        let done = match run.act(signal.act, &context) {
+            Ok(mut entries) => {
+                entries.extend(run.advance(&context));
+                let recorded = self.record(run, entries).await;
+                recorded.map(|()| Ok(Box::new(run.clone())))
+            }
+            Err(refused) => Ok(Err(refused)),
+        };
+        let (answer, result) = match done {
+            Ok(answer) => (answer, Ok(())),
+            Err(lost) => (Err(ActError::Stopping), Err(lost)),
+        };
+        // Who asked may have gone meanwhile.
+        let _ = signal.reply.send(answer);
+        result
+    }
+
+    /// Looks for an object that a person named, so that it can become the step's output.
+    async fn with_what_was_found(&self, id: RunId, act: Act) -> Result<Act, ActError> {
+        let Act { by, what: Deed::Resolve { path, reason, resolution: Resolution::Found { id: object } } } = act
+        else {
+            return Ok(act);
+        };
+        let run = self.load(id).await.map_err(unloaded)?;
+        let (request, _) = run.unresolved(&path)?;
+        let output = self.shared.actions.find(request, &object).await.map_err(unfound)?;
+        Ok(Act { by, what: Deed::Resolve { path, reason, resolution: Resolution::Done { output } } })
+    }
+
+    /// See [`Runs::candidates`](loopfour_engine::ports::Runs::candidates). The last call of the step is meant, settled or
+    /// not.
+    pub(crate) async fn look_for(&self, id: RunId, path: StepPath) -> Result<Candidates, ActError> {
+        let entries = self.shared.journal.load(id).await?;
+        let intended = entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::CallIntended { path: of, request, .. } if *of == path => Some((request, entry.at)),
+            _ => None,
+        });
+        let Some((request, since)) = intended else {
+            let run = self.load(id).await.map_err(unloaded)?;
+            return Err(match run.definition().position(&path.0) {
+                Some(_) => ActError::State(format!("step `{path}` made no call")),
+                None => ActError::Missing(format!("run `{id}` has no step `{path}`")),
+            });
+        };
+        self.shared.actions.candidates(request, id, &path, since).await.map_err(unfound)
+    }
+}
+
+fn unloaded(error: LoadError) -> ActError {
+    match error {
+        LoadError::Missing(run) => ActError::Missing(format!("run `{run}` does not exist")),
+        LoadError::Journal(error) => error.into(),
+        LoadError::Damaged(cause) => JournalError::Storage(cause).into(),
+    }
+}
+
+fn unfound(error: FindError) -> ActError {
+    match error {
+        FindError::Unfit(message) => ActError::Unfit(message),
+        FindError::Unavailable(message) => ActError::Unavailable(message),
+    }
+}
