@@ -17,10 +17,12 @@ use hyper_util::rt::TokioIo;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::ports::{
-    Append, BoxFuture, Clock, Journal as _, JournalError, Runs, Start, StartError, Started,
+    Act, ActError, Append, BoxFuture, Candidates, Clock, Journal as _, JournalError, Runs, Start, StartError,
+    Started,
 };
 use loopfour_engine::{
-    CompanyId, Entry, Event, Receipt, RunId, RunStatus, StepError, StepPath, Summary, Timestamp, WorkflowId,
+    CompanyId, Entry, Event, Receipt, Run, RunId, RunStatus, StepError, StepPath, Summary, Timestamp,
+    WorkflowId,
 };
 use loopfour_lang::{Value, json};
 use loopfour_server::App;
@@ -192,6 +194,7 @@ fn run(company: CompanyId, workflow: WorkflowId, number: usize, output: &Value) 
         input,
         connection: None,
         idempotency_key: None,
+        restarted_from: None,
     };
     let failed = number % 50 == 7;
     let rest = if failed {
@@ -211,6 +214,7 @@ fn run(company: CompanyId, workflow: WorkflowId, number: usize, output: &Value) 
         started_at: Some(at),
         completed_at: Some(Timestamp(at.0 + 500)),
         output_at: (!failed).then_some(2),
+        due_at: None,
     };
     Append { run, expected: 0, entries, summary }
 }
@@ -255,8 +259,24 @@ struct Nobody;
 
 impl Runs for Nobody {
     fn start(&self, _: Start) -> BoxFuture<'_, Result<Started, StartError>> {
-        Box::pin(async { Err(StartError::Journal(JournalError::Missing("a host".to_owned()))) })
+        Box::pin(async { Err(StartError::Journal(no_host())) })
     }
+
+    fn act(&self, _: RunId, _: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
+        Box::pin(async { Err(ActError::Journal(no_host())) })
+    }
+
+    fn candidates(&self, _: RunId, _: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>> {
+        Box::pin(async { Err(ActError::Journal(no_host())) })
+    }
+
+    fn is_stalled(&self, _: RunId) -> bool {
+        false
+    }
+}
+
+fn no_host() -> JournalError {
+    JournalError::Missing("a host".to_owned())
 }
 
 /// The time after the last run.
@@ -266,4 +286,6 @@ impl Clock for End {
     fn now(&self) -> Timestamp {
         Timestamp(FIRST + 10_000_000_000)
     }
+
+    async fn until(&self, _: Timestamp) {}
 }

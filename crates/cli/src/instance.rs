@@ -9,7 +9,7 @@ use std::time::Duration;
 use loopfour_connect::{Connect, stripe};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::Clock as _;
-use loopfour_host::{Host, SystemClock};
+use loopfour_host::{Host, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::App;
 use loopfour_store::{NewKey, Scope, Secret, StorageError, Store};
@@ -35,6 +35,7 @@ pub struct Instance {
     pub sandbox: Option<Embedded>,
     store: Store,
     host: Host<Store, Connect, SystemClock>,
+    recovery: JoinHandle<Recovered>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -56,19 +57,22 @@ impl Instance {
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
-        let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions));
+        let host =
+            Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions), Settings::default());
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
         let app = App::new(store.clone(), runs, definitions, clock, config.rate_limits);
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
         // already waits at the listener.
-        host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
+        let recovery =
+            host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
+        let recovery = tokio::spawn(recovery);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             // An instance that was dropped is to stop as well.
             let _ = stopped.await;
         };
         let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
-        Ok(Instance { address, key, sandbox, store, host, stop, serving })
+        Ok(Instance { address, key, sandbox, store, host, recovery, stop, serving })
     }
 
     /// Makes a key with all scopes for the company `default`.
@@ -86,6 +90,7 @@ impl Instance {
         info!("stopping");
         // The server may have ended by itself; then nobody listens any more.
         let _ = self.stop.send(());
+        self.recovery.abort();
         let (in_time, served) = tokio::join!(self.host.stop(GRACE), self.serving);
         if !in_time {
             warn!("calls are still under way; they are sent again under their keys at the next start");

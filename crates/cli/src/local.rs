@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loopfour_engine::definitions::Definitions;
-use loopfour_engine::ports::{Append, Clock as _, Journal, JournalError, Runs as _, Start};
-use loopfour_engine::{Entry, Event, Run, RunId, TriggerKind, WaitReason, WorkflowId};
-use loopfour_host::{Host, SystemClock};
+use loopfour_engine::ports::{Append, Clock as _, Journal, JournalError, Runs as _, Start, Unfinished};
+use loopfour_engine::{Entry, Event, Policy, Run, RunId, TriggerKind, WaitReason, WorkflowId};
+use loopfour_host::{Host, Settings, SystemClock};
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Value, Workflow};
 use loopfour_server::view::RunView;
@@ -44,7 +44,7 @@ impl<J: Journal> Journal for Shown<J> {
         self.journal.load(run).await
     }
 
-    async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         self.journal.unfinished().await
     }
 
@@ -77,7 +77,10 @@ pub async fn run(
     let definition = Arc::new(workflow);
     let progress = Progress::new(definition.steps.iter().map(|step| step.id.as_str()));
     let journal = Shown { journal: store.clone(), progress: Mutex::new(progress) };
-    let host = Host::new(journal, connect, SystemClock, Arc::new(Definitions::default()));
+    // Nobody mends a connection while a command runs.
+    let policy = Policy { connection_wait: 0, ..Policy::default() };
+    let settings = Settings { policy, ..Settings::default() };
+    let host = Host::new(journal, connect, SystemClock, Arc::new(Definitions::default()), settings);
 
     print::talk(&print::one_line(&definition.name));
     let start = Start {
@@ -89,11 +92,13 @@ pub async fn run(
         input,
         connection: None,
         idempotency_key: None,
+        restarted_from: None,
+        kept: Vec::new(),
     };
     let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;
     let run = started.run;
     let interrupted = tokio::select! {
-        () = host.idle() => false,
+        _ = started.rest => false,
         () = signals.stop() => true,
     };
     if interrupted {
@@ -156,12 +161,22 @@ fn happening(entry: &Entry) -> Option<Happening> {
         Event::StepFailed { path, error, fallback, .. } => {
             (path, What::Failed { error: plain(error), goes_on: fallback.is_some() })
         }
-        Event::CallHeld { path, reason, error, .. } => {
+        Event::CallHeld { path, reason, error: Some(error), .. }
+        | Event::StepHeld { path, reason, error, .. } => {
             (path, What::Waits { reason: name(*reason), error: plain(error) })
         }
         Event::RunStarted { .. }
+        | Event::StepKept { .. }
+        | Event::CallHeld { error: None, .. }
         | Event::RunCompleted { .. }
         | Event::RunFailed { .. }
+        | Event::CancelRequested { .. }
+        | Event::TimeLimitPassed
+        | Event::RunCancelled
+        | Event::RunTimedOut { .. }
+        | Event::RetryRequested { .. }
+        | Event::OutcomeResolved { .. }
+        | Event::RunRestored { .. }
         | Event::RunParked { .. } => return None,
     };
     Some(Happening { at: entry.at.0, step: path.0.clone(), what })

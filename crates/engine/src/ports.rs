@@ -228,7 +228,9 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// Waits until then; not at all if that is past.
-    fn until(&self, at: Timestamp) -> impl Future<Output = ()> + Send;
+    fn until(&self, at: Timestamp) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized;
 }
 
 /// A future behind a pointer.

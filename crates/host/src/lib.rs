@@ -26,6 +26,8 @@ use uuid::Uuid;
 use people::Signal;
 use timers::Timers;
 
+pub use recovery::Recovered;
+
 /// So many runs have a task at most, unless told otherwise: each takes a few kilobytes, and whoever comes then is asked to
 /// come again.
 const MOST_RUNS: usize = 10_000;

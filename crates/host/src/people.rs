@@ -29,7 +29,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let mut signal = Signal { act, reply };
         loop {
             if self.state().stalled.contains(&id) {
-                return Err(JournalError::Full("what came of the run's last call is not stored yet".to_owned()).into());
+                return Err(JournalError::Full(
+                    "what came of the run's last call is not stored yet".to_owned(),
+                )
+                .into());
             }
             let known = self.state().tasks.get(&id).cloned();
             let Some(task) = known else {
@@ -104,7 +107,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
 
     /// Looks for an object that a person named, so that it can become the step's output.
     async fn with_what_was_found(&self, id: RunId, act: Act) -> Result<Act, ActError> {
-        let Act { by, what: Deed::Resolve { path, reason, resolution: Resolution::Found { id: object } } } = act
+        let Act { by, what: Deed::Resolve { path, reason, resolution: Resolution::Found { id: object } } } =
+            act
         else {
             return Ok(act);
         };

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
-use loopfour_engine::ports::{Actions, Clock, Due, Journal, JournalError};
 use loopfour_engine::Wake;
+use loopfour_engine::ports::{Actions, Clock, Due, Journal, JournalError, Unfinished};
 use tracing::info;
 
 use crate::Host;
@@ -25,14 +25,28 @@ pub struct Recovered {
 }
 
 impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
-    /// Lets every unfinished run go on: a call that was under way is sent again, under its key. Returns once each of them
-    /// stands queued for its call, or waits with its reason in the journal.
+    /// Finds every unfinished run, before any new one begins. The future that it gives lets them go on: a call that was
+    /// under way is sent again, under its key. That ends once each of them stands queued for its call, or waits with its
+    /// reason in the journal.
     ///
     /// # Errors
     /// The list of unfinished runs cannot be read. A single run that cannot go on is logged, and stops no other.
-    pub async fn recover(&self) -> Result<Recovered, JournalError> {
+    pub async fn recover(
+        &self,
+    ) -> Result<impl Future<Output = Recovered> + Send + use<J, A, C>, JournalError> {
         let begun = Instant::now();
         let unfinished = self.shared.journal.unfinished().await?;
+        let host = self.clone();
+        Ok(async move {
+            let recovered = host.let_go_on(unfinished).await;
+            let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let Recovered { resumed, waiting, unreadable } = recovered;
+            info!(resumed, waiting, unreadable, milliseconds, "recovered unfinished runs");
+            recovered
+        })
+    }
+
+    async fn let_go_on(&self, unfinished: Vec<Unfinished>) -> Recovered {
         let mut recovered = Recovered::default();
         let mut due = Vec::new();
         for unfinished in unfinished {
@@ -49,9 +63,6 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let resumed: Vec<bool> = resumed.buffer_unordered(CONCURRENCY).collect().await;
         recovered.resumed = resumed.iter().filter(|resumed| **resumed).count();
         recovered.unreadable = resumed.len() - recovered.resumed;
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let Recovered { resumed, waiting, unreadable } = recovered;
-        info!(resumed, waiting, unreadable, milliseconds, "recovered unfinished runs");
-        Ok(recovered)
+        recovered
     }
 }

@@ -73,6 +73,9 @@ impl Code {
     }
 }
 
+/// When to come again to a server that is full, seconds.
+const BUSY_SECONDS: u64 = 1;
+
 /// A request that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {message}", code.name())]
@@ -107,6 +110,12 @@ impl Error {
     pub fn missing(kind: &str, id: &str) -> Error {
         let shown: String = id.chars().take(80).collect();
         Error::new(Code::NotFound, format!("{kind} `{shown}` does not exist"))
+    }
+
+    /// A 429: the server has as much to do as it can hold.
+    pub fn busy() -> Error {
+        let message = "too many runs are under way; nothing was started, try again in a moment";
+        Error { retry_after: Some(BUSY_SECONDS), ..Error::new(Code::RateLimited, message) }
     }
 
     /// A defect of ours; `cause` goes to the log.

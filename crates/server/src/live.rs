@@ -10,7 +10,9 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream};
 use hyper::header::HeaderValue;
-use loopfour_engine::{CompanyId, ConnectionId, Entry, Event, RunId, StepError, StepPath, WorkflowId};
+use loopfour_engine::{
+    Actor, CompanyId, ConnectionId, Entry, Event, Resolved, RunId, StepError, StepPath, WorkflowId,
+};
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Value};
 use loopfour_store::{Progress, RunRow};
@@ -167,7 +169,7 @@ struct Happened<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     branch: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +178,14 @@ struct Happened<'a> {
     fallback: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a Actor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarted_from: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView<'a>>,
 }
@@ -198,7 +208,7 @@ pub fn name(event: &Event) -> &'static str {
 /// An event's public name and what is told of it.
 fn happened(event: &Event) -> (&'static str, Happened<'_>) {
     match event {
-        Event::RunStarted { workflow, version, trigger, input, connection, .. } => (
+        Event::RunStarted { workflow, version, trigger, input, connection, restarted_from, .. } => (
             "run.started",
             Happened {
                 workflow_id: Some(*workflow),
@@ -206,9 +216,13 @@ fn happened(event: &Event) -> (&'static str, Happened<'_>) {
                 trigger_type: Some(trigger_name(*trigger)),
                 connection_id: *connection,
                 input: Some(input),
+                restarted_from: *restarted_from,
                 ..Happened::default()
             },
         ),
+        Event::StepKept { path, input, output, .. } => {
+            ("step.kept", Happened { input: input.as_ref(), output: Some(output), ..Happened::at(path) })
+        }
         Event::ConditionDecided { path, input, branch, .. } => {
             let branch = match branch {
                 Branch::Then => "then",
@@ -221,9 +235,14 @@ fn happened(event: &Event) -> (&'static str, Happened<'_>) {
             ("call.intended", Happened { action, input: Some(input), ..Happened::at(path) })
         }
         Event::CallResumed { path, .. } => ("call.resumed", Happened::at(path)),
-        Event::CallHeld { path, reason, error, .. } => {
-            let reason = Some(reason_name(*reason));
-            ("call.held", Happened { reason, step_id: Some(&path.0), ..Happened::failed(error) })
+        Event::CallHeld { path, reason, error, until, .. } => {
+            let error = error.as_deref().map(ErrorView::of);
+            let (reason, until) = (Some(reason_name(*reason)), until.map(Time));
+            ("call.held", Happened { reason, until, error, ..Happened::at(path) })
+        }
+        Event::StepHeld { path, reason, error, until } => {
+            let (reason, until) = (Some(reason_name(*reason)), Some(Time(*until)));
+            ("step.held", Happened { reason, until, step_id: Some(&path.0), ..Happened::failed(error) })
         }
         Event::StepSucceeded { path, output, receipt, .. } => {
             let provider_request_id = receipt.request_id.as_deref();
@@ -243,9 +262,34 @@ fn happened(event: &Event) -> (&'static str, Happened<'_>) {
             ("run.completed", Happened { output: output.as_ref(), ..Happened::default() })
         }
         Event::RunFailed { error } => ("run.failed", Happened::failed(error)),
+        Event::CancelRequested { by } => {
+            ("run.cancel_requested", Happened { by: Some(by), ..Happened::default() })
+        }
+        Event::TimeLimitPassed => ("run.time_limit_passed", Happened::default()),
+        Event::RunCancelled => ("run.cancelled", Happened::default()),
+        Event::RunTimedOut { error } => ("run.timed_out", Happened::failed(error)),
+        Event::RetryRequested { by, .. } => {
+            ("run.retry_requested", Happened { by: Some(by), ..Happened::default() })
+        }
+        Event::OutcomeResolved { path, by, reason, resolution, .. } => {
+            let resolution = Some(resolution_name(*resolution));
+            let reason = Some(reason.as_str());
+            ("outcome.resolved", Happened { by: Some(by), reason, resolution, ..Happened::at(path) })
+        }
+        Event::RunRestored { .. } => ("run.restored", Happened::default()),
         Event::RunParked { path, error } => {
             let step_id = path.as_ref().map(|path| path.0.as_str());
             ("run.parked", Happened { step_id, ..Happened::failed(error) })
         }
+    }
+}
+
+/// What a person said of a call, as clients see it.
+pub fn resolution_name(resolution: Resolved) -> &'static str {
+    match resolution {
+        Resolved::Done => "done",
+        Resolved::Again => "retry",
+        Resolved::Anew => "retry_anew",
+        Resolved::Failed => "fail",
     }
 }

@@ -3,7 +3,7 @@
 
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::run::StepState;
-use loopfour_engine::{Run, RunId, StepError, Timestamp, WaitReason, Waiting, WorkflowId};
+use loopfour_engine::{Ending, Run, RunId, StepError, Timestamp, WaitReason, Waiting, WorkflowId};
 use loopfour_lang::{Document, Value};
 use loopfour_store::ListedRun;
 use serde::{Serialize, Serializer};
@@ -102,6 +102,10 @@ struct WaitingView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     step_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView<'a>>,
 }
 
@@ -110,6 +114,8 @@ impl<'a> WaitingView<'a> {
         WaitingView {
             reason: reason_name(waiting.reason),
             step_id: waiting.step_id.as_ref().map(|path| path.0.as_str()),
+            until: waiting.until.map(Time),
+            then: waiting.then.map(ending_name),
             error: waiting.error.as_ref().map(ErrorView::of),
         }
     }
@@ -207,6 +213,14 @@ pub fn trigger_name(trigger: TriggerKind) -> &'static str {
         TriggerKind::Webhook => "webhook",
         TriggerKind::Schedule => "schedule",
         TriggerKind::Failure => "failure",
+    }
+}
+
+/// The status that clients see once the run has ended so.
+pub fn ending_name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Cancelled => "cancelled",
+        Ending::Timeout => "timeout",
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use loopfour_engine::call::Account;
 use loopfour_engine::ports::{Actions, Call, Candidate, Candidates, FindError, Prepare, Unprepared};
 use loopfour_engine::{
-    Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, RunId, Sending, StepError, StepPath, Timestamp,
+    Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, RunId, Sending, StepError, StepPath,
+    Timestamp,
 };
 use loopfour_lang::Document;
 use loopfour_lang::catalog::Method;
@@ -135,7 +136,9 @@ impl Provider {
         drop(state);
         match answer {
             Answer::Done(json) => done(json),
-            Answer::Refused(code) => Outcome::failed(Finding::Refused, StepError::new(code, "scripted", "none")),
+            Answer::Refused(code) => {
+                Outcome::failed(Finding::Refused, StepError::new(code, "scripted", "none"))
+            }
             Answer::Fails(finding) => fails(finding, code_of(finding), None),
             Answer::Later(finding, pause) => fails(finding, code_of(finding), Some(pause)),
             Answer::LostAfter(_) | Answer::LostBefore | Answer::SavedError(..) => {

@@ -69,11 +69,7 @@ impl StrictHost {
     ///
     /// # Errors
     /// The engine asked for something else than before the crash.
-    pub fn run(
-        &mut self,
-        first: &Entry,
-        definition: &Arc<loopfour_lang::Workflow>,
-    ) -> Result<Run, Mismatch> {
+    pub fn run(&mut self, first: &Entry, definition: &Arc<loopfour_lang::Workflow>) -> Result<Run, Mismatch> {
         loop {
             self.position = 0;
             match self.attempt(first, definition) {

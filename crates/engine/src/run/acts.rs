@@ -67,7 +67,8 @@ impl Run {
     /// Whether a step that failed may have done its write all the same.
     pub fn may_be_done(&self, step: usize) -> bool {
         let state = &self.steps[step];
-        let code = state.error.as_ref().filter(|_| state.status == StepStatus::Error).map(|error| &*error.code);
+        let code =
+            state.error.as_ref().filter(|_| state.status == StepStatus::Error).map(|error| &*error.code);
         match code {
             Some(code::OUTCOME_UNKNOWN) => true,
             Some(code::OUTPUT_TOO_LARGE) => match &self.definition.steps[step].kind {
@@ -93,11 +94,14 @@ impl Run {
         let state = &self.steps[step.ok_or_else(missing)?];
         let reason = |call: &&CallState| call.wait.map(|wait| wait.reason);
         let held = state.call.as_ref().filter(|call| {
-            matches!(reason(call), Some(WaitReason::OutcomeUnknown | WaitReason::Parked)) && !self.status.has_ended()
+            matches!(reason(call), Some(WaitReason::OutcomeUnknown | WaitReason::Parked))
+                && !self.status.has_ended()
         });
         held.ok_or_else(|| {
             let stands = state.status.name();
-            ActError::State(format!("step `{path}` is {stands}, and its outcome is not for a person to resolve"))
+            ActError::State(format!(
+                "step `{path}` is {stands}, and its outcome is not for a person to resolve"
+            ))
         })
     }
 
@@ -143,7 +147,11 @@ impl Run {
             Resolution::Fail => {
                 let hint = "whether it is done is not known; before a retry with `notDone: true`, look at the provider";
                 let message = format!("a person ended the step without knowing its outcome: {reason}");
-                let error = located(StepError::new(code::OUTCOME_UNKNOWN, message, hint), &path, self.steps[step].attempt);
+                let error = located(
+                    StepError::new(code::OUTCOME_UNKNOWN, message, hint),
+                    &path,
+                    self.steps[step].attempt,
+                );
                 vec![
                     resolved(Resolved::Failed),
                     failed(path.clone(), epoch, &self.definition.steps[step], None, error),

@@ -32,7 +32,15 @@ impl Run {
     /// It is another one.
     pub fn begin(definition: Arc<Workflow>, first: &Entry) -> Result<Run, Impossible> {
         let Event::RunStarted {
-            run, company, workflow, version, trigger, input, connection, restarted_from, ..
+            run,
+            company,
+            workflow,
+            version,
+            trigger,
+            input,
+            connection,
+            restarted_from,
+            ..
         } = &first.event
         else {
             return Err(Impossible {
@@ -275,7 +283,8 @@ impl Run {
     }
 
     fn hold(&mut self, entry: &Entry) -> Result<(), String> {
-        let Event::CallHeld { path, epoch, reason, error, open, until, counted, replayed, date } = &entry.event
+        let Event::CallHeld { path, epoch, reason, error, open, until, counted, replayed, date } =
+            &entry.event
         else {
             return Err("not a call that waits".to_owned());
         };

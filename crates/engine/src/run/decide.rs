@@ -292,7 +292,13 @@ pub fn idempotency_key(run: RunId, path: &StepPath, epoch: u32) -> Uuid {
     Uuid::new_v5(&KEYS, format!("{run}/{path}/{epoch}").as_bytes())
 }
 
-pub(super) fn failed(path: StepPath, epoch: u32, step: &Step, input: Option<Value>, error: StepError) -> Event {
+pub(super) fn failed(
+    path: StepPath,
+    epoch: u32,
+    step: &Step,
+    input: Option<Value>,
+    error: StepError,
+) -> Event {
     let attempt = error.attempt.max(1);
     let error = Box::new(located(error, &path, attempt));
     let fallback = match &step.on_error {

@@ -111,22 +111,26 @@ impl Run {
             Rule::Person => (WaitReason::OutcomeUnknown, false),
             Rule::Park => return Event::RunParked { path: Some(path.clone()), error: Box::new(error) },
         };
-        let since = call.waited.filter(|(waited, _)| *waited == reason).map_or(context.now, |(_, since)| since);
+        let since =
+            call.waited.filter(|(waited, _)| *waited == reason).map_or(context.now, |(_, since)| since);
         let gives_up = Timestamp(since.0.saturating_add(context.policy.connection_wait));
         let too_often = replayed && call.replays + 1 >= MOST_REPLAYS;
-        let person = rule == Rule::Person || self.ending.is_some() || too_often || self.is_late(call, context);
+        let person =
+            rule == Rule::Person || self.ending.is_some() || too_often || self.is_late(call, context);
         if unknown && person {
             let held = self.for_a_person(step, Some(error), opens);
             return with_facts(held, counted, replayed, date);
         }
-        if self.ending.is_some() || (reason == WaitReason::Connection && !unknown && context.now >= gives_up) {
+        if self.ending.is_some() || (reason == WaitReason::Connection && !unknown && context.now >= gives_up)
+        {
             return self.failed(path, step, error);
         }
         let until = match reason {
             WaitReason::Connection if unknown => next_look(context.now, call.tries),
             WaitReason::Connection => next_look(context.now, call.tries).min(gives_up),
             _ => {
-                let pause = self.pause_after(step, call.tries + 1).max(milliseconds(retry_after.unwrap_or(0)));
+                let pause =
+                    self.pause_after(step, call.tries + 1).max(milliseconds(retry_after.unwrap_or(0)));
                 Timestamp(context.now.0.saturating_add(pause))
             }
         };
@@ -206,9 +210,17 @@ fn milliseconds(length: u64) -> i64 {
 
 fn with_facts(event: Event, count: bool, replay: bool, clock: Option<i64>) -> Event {
     match event {
-        Event::CallHeld { path, epoch, reason, error, open, until, .. } => {
-            Event::CallHeld { path, epoch, reason, error, open, until, counted: count, replayed: replay, date: clock }
-        }
+        Event::CallHeld { path, epoch, reason, error, open, until, .. } => Event::CallHeld {
+            path,
+            epoch,
+            reason,
+            error,
+            open,
+            until,
+            counted: count,
+            replayed: replay,
+            date: clock,
+        },
         other => other,
     }
 }

@@ -115,12 +115,29 @@ fn told(event: &Event) -> (Level, Option<&StepPath>, String) {
             let again = if *epoch > 1 { format!(", try {epoch}") } else { String::new() };
             (Level::Info, Some(path), format!("step `{path}` calls {}{again}", request.action))
         }
-        Event::CallResumed { path, .. } => {
+        Event::CallResumed { path, unsent: true, .. } => {
+            (Level::Info, Some(path), format!("step `{path}` sends its call"))
+        }
+        Event::CallResumed { path, unsent: false, .. } => {
             (Level::Warn, Some(path), format!("step `{path}` sends its call again, under the same key"))
         }
-        Event::CallHeld { path, reason, error, .. } => {
-            let message = format!("step `{path}` waits ({}): {}", reason_name(*reason), failure(error));
+        Event::CallHeld { path, reason, error: None, .. } => {
+            let message = format!("step `{path}` waits for its turn ({})", reason_name(*reason));
+            (Level::Info, Some(path), message)
+        }
+        Event::CallHeld { path, reason, error: Some(error), until, .. } => {
+            let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
+            let message =
+                format!("step `{path}` waits ({}{until}): {}", reason_name(*reason), failure(error));
             (Level::Warn, Some(path), message)
+        }
+        Event::StepHeld { path, reason, error, until } => {
+            let reason = reason_name(*reason);
+            let message = format!("step `{path}` waits ({reason}, until {until}): {}", failure(error));
+            (Level::Warn, Some(path), message)
+        }
+        Event::StepKept { path, .. } => {
+            (Level::Info, Some(path), format!("step `{path}` keeps its result of the run before"))
         }
         Event::StepSucceeded { path, receipt, .. } => {
             let request = receipt.request_id.as_ref().map(|id| format!(", provider's request {id}"));
@@ -139,6 +156,28 @@ fn told(event: &Event) -> (Level, Option<&StepPath>, String) {
         }
         Event::RunCompleted { .. } => (Level::Info, None, "the run completed".to_owned()),
         Event::RunFailed { error } => (Level::Error, None, format!("the run failed: {}", failure(error))),
+        Event::CancelRequested { by } => {
+            (Level::Warn, None, format!("`{}` wants the run cancelled", by.name))
+        }
+        Event::TimeLimitPassed => (Level::Warn, None, "the run's time is over".to_owned()),
+        Event::RunCancelled => (Level::Warn, None, "the run was cancelled".to_owned()),
+        Event::RunTimedOut { error } => {
+            (Level::Error, None, format!("the run ended by its time limit: {}", failure(error)))
+        }
+        Event::RetryRequested { by, not_done } => {
+            let looked = if *not_done { ", who says that the failed call was not done" } else { "" };
+            (Level::Info, None, format!("`{}`{looked} lets the run go on", by.name))
+        }
+        Event::OutcomeResolved { path, by, reason, resolution, .. } => {
+            let resolution = live::resolution_name(*resolution);
+            let message = format!("`{}` resolved step `{path}` as {resolution}: {reason}", by.name);
+            (Level::Info, Some(path), message)
+        }
+        Event::RunRestored { backup_at } => {
+            let message =
+                format!("the run was restored from a backup of {backup_at}; its writes wait for a person");
+            (Level::Warn, None, message)
+        }
         Event::RunParked { path, error } => (
             Level::Error,
             path.as_ref(),

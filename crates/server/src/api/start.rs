@@ -77,6 +77,8 @@ pub async fn run(
         input: wanted.input.clone(),
         connection: None,
         idempotency_key: wanted.idempotency_key,
+        restarted_from: None,
+        kept: Vec::new(),
     };
     let (started, version) = match app.runs().start(start).await {
         Ok(started) => (started, row.version),
@@ -84,7 +86,8 @@ pub async fn run(
             (found(run), version_started_with(&app, &caller, run, &wanted.input).await?)
         }
         Err(StartError::Stopping) => return Err(Error::new(Code::Unavailable, "the server is stopping")),
-        Err(StartError::Journal(JournalError::Storage(cause))) => {
+        Err(StartError::Busy) => return Err(Error::busy()),
+        Err(StartError::Journal(JournalError::Storage(cause) | JournalError::Full(cause))) => {
             return Err(Error::unavailable("the run could not be recorded; nothing was started", cause));
         }
         Err(StartError::Journal(error @ (JournalError::Conflict { .. } | JournalError::Missing(_)))) => {

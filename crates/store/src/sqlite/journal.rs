@@ -1,13 +1,13 @@
 //! The journal of runs: the engine's port. Entries are written once and never changed; the row of the run is brought up
 //! to date in the same commit. Events become JSON in the caller's task, not in the writer.
 
-use loopfour_engine::ports::{Append, Journal, JournalError};
+use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
 use loopfour_engine::{CompanyId, Entry, Event, RunId, Summary, Timestamp, TriggerKind, WorkflowId};
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 
 use crate::error::StorageError;
-use crate::sqlite::runs::{count, trigger_name};
-use crate::sqlite::{json, time, uuid};
+use crate::sqlite::runs::{count, find_status, trigger_name, waiting};
+use crate::sqlite::{json, named, time, uuid};
 use crate::watch::Progress;
 use crate::{Memory, Store};
 
@@ -26,12 +26,12 @@ impl Journal for Store {
         Ok(self.read(move |db| entries(db, run)).await?)
     }
 
-    async fn unfinished(&self) -> Result<Vec<RunId>, JournalError> {
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         let runs = self.read(|db| {
-            let sql = "SELECT r.id FROM companies c CROSS JOIN runs r
+            let sql = "SELECT r.id, r.status, r.waiting FROM companies c CROSS JOIN runs r
                        WHERE r.company = c.id AND r.status IN ('pending', 'running', 'waiting')
                        ORDER BY r.created_at, r.id";
-            db.prepare(sql)?.query_map([], |row| uuid(row, 0).map(RunId))?.collect()
+            db.prepare(sql)?.query_map([], read_unfinished)?.collect()
         });
         Ok(runs.await?)
     }
@@ -40,6 +40,19 @@ impl Journal for Store {
         let source = self.read(move |db| source(db, workflow, version)).await?;
         source.ok_or_else(|| missing_version(workflow, version))
     }
+}
+
+fn read_unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
+    let waiting = waiting(row, 2)?;
+    let summary = Summary {
+        status: named(row, 1, find_status)?,
+        due_at: waiting.as_ref().and_then(|waiting| waiting.until),
+        waiting,
+        started_at: None,
+        completed_at: None,
+        output_at: None,
+    };
+    Ok(Unfinished { run: RunId(uuid(row, 0)?), due: Due::of(&summary) })
 }
 
 /// A batch, ready to be written.
@@ -186,31 +199,22 @@ const NEW_STATUS: &str =
                           output_at = ?8 WHERE id = ?1 AND length = ?2 RETURNING company";
 
 fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
-    match &first.event {
-        Event::RunStarted { run: named, company, workflow, version, trigger, idempotency_key, .. }
-            if *named == run =>
-        {
-            Ok(Start {
-                company: *company,
-                workflow: *workflow,
-                version: *version,
-                trigger: *trigger,
-                idempotency_key: idempotency_key.clone(),
-                created_at: first.at,
-            })
-        }
-        Event::RunStarted { .. }
-        | Event::ConditionDecided { .. }
-        | Event::CallIntended { .. }
-        | Event::CallResumed { .. }
-        | Event::CallHeld { .. }
-        | Event::StepSucceeded { .. }
-        | Event::StepFailed { .. }
-        | Event::StepSkipped { .. }
-        | Event::RunCompleted { .. }
-        | Event::RunFailed { .. }
-        | Event::RunParked { .. } => Err(missing_start(run)),
+    let Event::RunStarted { run: named, company, workflow, version, trigger, idempotency_key, .. } =
+        &first.event
+    else {
+        return Err(missing_start(run));
+    };
+    if *named != run {
+        return Err(missing_start(run));
     }
+    Ok(Start {
+        company: *company,
+        workflow: *workflow,
+        version: *version,
+        trigger: *trigger,
+        idempotency_key: idempotency_key.clone(),
+        created_at: first.at,
+    })
 }
 
 /// The run that was started with the same key, if that is less than 24 hours ago.

@@ -219,7 +219,7 @@ fn listed(db: &Connection, row: RunRow) -> rusqlite::Result<ListedRun> {
     let output = row.output_at.map(event).transpose()?.flatten().and_then(|event| event.output());
     let error = match row.status {
         RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout => match event(row.length)? {
-            Some(Event::RunFailed { error }) => Some(*error),
+            Some(Event::RunFailed { error } | Event::RunTimedOut { error }) => Some(*error),
             Some(_) | None => None,
         },
         RunStatus::Pending | RunStatus::Running | RunStatus::Waiting | RunStatus::Completed => None,
@@ -242,20 +242,19 @@ fn find_trigger(name: &str) -> Option<TriggerKind> {
     all.into_iter().find(|trigger| trigger_name(*trigger) == name)
 }
 
-fn find_status(name: &str) -> Option<RunStatus> {
+pub(crate) fn find_status(name: &str) -> Option<RunStatus> {
     RunStatus::ALL.into_iter().find(|status| status.name() == name)
 }
 
 /// A row of [`COLUMNS`].
 pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    let waiting = if row.get_ref(5)? == rusqlite::types::ValueRef::Null { None } else { Some(json(row, 5)?) };
     Ok(RunRow {
         id: RunId(uuid(row, 0)?),
         company: CompanyId(uuid(row, 1)?),
         workflow: WorkflowId(uuid(row, 2)?),
         version: row.get(3)?,
         status: named(row, 4, find_status)?,
-        waiting,
+        waiting: waiting(row, 5)?,
         trigger: named(row, 6, find_trigger)?,
         idempotency_key: row.get(7)?,
         created_at: time(row, 8)?,
@@ -264,6 +263,15 @@ pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         length: count(row, 11)?,
         output_at: row.get::<_, Option<i64>>(12)?.map(i64::unsigned_abs),
     })
+}
+
+/// Why a run waits, in a column that may be empty.
+pub(crate) fn waiting(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Waiting>> {
+    if row.get_ref(column)? == rusqlite::types::ValueRef::Null {
+        Ok(None)
+    } else {
+        json(row, column).map(Some)
+    }
 }
 
 /// A number that is never negative.
