@@ -34,7 +34,6 @@ pub(super) fn retry(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<RetryCon
     if !report.object(at, &RETRY_KEYS) {
         return None;
     }
-    not_carried_out(at, "`retryConfig`", report);
     let mut retry = RetryConfig {
         max_attempts: 3,
         initial_delay_ms: 1000,
@@ -53,6 +52,16 @@ pub(super) fn retry(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<RetryCon
     }
     if let Some(at) = at.get("backoffMultiplier") {
         retry.backoff_multiplier = multiplier(&at, report)?;
+    }
+    if retry.initial_delay_ms > retry.max_delay_ms {
+        let (initial, max) = (retry.initial_delay_ms, retry.max_delay_ms);
+        let written = at.get("initialDelayMs");
+        let place = written.or_else(|| at.get("maxDelayMs"));
+        let place = place.as_ref().unwrap_or(at);
+        let message = format!("the first delay of {initial} ms is longer than the longest, {max} ms");
+        let hint = "give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000";
+        report.add_with(Code::OutOfLimits, &place.place, place.span(), message, hint.to_owned());
+        return None;
     }
     Some(retry)
 }
@@ -85,13 +94,8 @@ pub(super) fn error_handling(at: &At<'_, '_>, report: &mut Report<'_>) -> OnErro
         return OnError::Fail;
     }
     let strategy = report.require(at, "strategy", &HANDLING_KEYS);
-    let strategy = strategy.and_then(|strategy| {
-        let name = report.choice(&strategy, "strategy", &["fail", "continue", "retry"])?;
-        if name == "retry" {
-            not_carried_out(&strategy, "the strategy `retry`", report);
-        }
-        Some(name)
-    });
+    let strategy =
+        strategy.and_then(|strategy| report.choice(&strategy, "strategy", &["fail", "continue", "retry"]));
     let fallback = at.get("fallback");
     if let Some(fallback) = fallback.as_ref().filter(|_| matches!(strategy, Some("fail" | "retry"))) {
         let message = "a fallback is only for the strategy `continue`";

@@ -31,10 +31,7 @@ pub(super) fn settings(
         ignore: Vec::new(),
     };
     let Some(at) = at.filter(|at| report.object(at, &KEYS)) else { return settings };
-    if let Some(timeout) = at.get("timeoutMs") {
-        settings.timeout_ms = policy::milliseconds(&timeout, report);
-        policy::not_carried_out(&timeout, "`timeoutMs`", report);
-    }
+    settings.timeout_ms = at.get("timeoutMs").and_then(|timeout| policy::milliseconds(&timeout, report));
     settings.retry = at.get("retryConfig").and_then(|retry| policy::retry(&retry, report));
     if let Some(stamp) = at.get("stampMetadata") {
         settings.stamp_metadata = report.boolean(&stamp).unwrap_or(true);

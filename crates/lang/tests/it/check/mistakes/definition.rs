@@ -119,7 +119,6 @@ pub const ROWS: &[Row] = &[
         found: &[
             "LF0102 settings.timeout 2:14 `settings` has no key `timeout` | did you mean `timeoutMs`?",
             "LF0105 settings.timeoutMs 2:41 `timeoutMs` is 0, but must be 1 to 31622400000",
-            "LF0203 settings.timeoutMs 2:41 `timeoutMs` is checked, but not carried out by this version",
             "LF0103 settings.stampMetadata 2:61 `stampMetadata` must be `true` or `false`, not the text `no`",
         ],
     },
@@ -129,8 +128,6 @@ pub const ROWS: &[Row] = &[
 "settings": {"timeoutMs": 5000, "retryConfig": {}, "concurrency": {"key": "{{input.id}}", "limit": 1}}
 }"#,
         found: &[
-            "LF0203 settings.timeoutMs 2:27 `timeoutMs` is checked, but not carried out by this version",
-            "LF0203 settings.retryConfig 2:48 `retryConfig` is checked, but not carried out by this version",
             "LF0203 settings.concurrency 2:67 `concurrency` is checked, but not carried out by this version",
         ],
     },
@@ -160,9 +157,19 @@ pub const ROWS: &[Row] = &[
 "settings": {"retryConfig": {"maxAttempts": 0, "backoffMultiplier": 0.5, "initialDelay": 5}}
 }"#,
         found: &[
-            "LF0203 settings.retryConfig 2:29 `retryConfig` is checked, but not carried out by this version",
             "LF0105 settings.retryConfig.maxAttempts 2:45 `maxAttempts` is 0, but must be 1 to 100",
             "LF0102 settings.retryConfig.initialDelay 2:74 `retryConfig` has no key `initialDelay` | did you mean `initialDelayMs`?",
+        ],
+    },
+    Row {
+        what: "a first delay that is longer than the longest",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [{"id": "a", "action": "stripe.createCustomer",
+"retryConfig": {"maxDelayMs": 999}}],
+"settings": {"retryConfig": {"initialDelayMs": 30001}, "timeoutMs": 60000}
+}"#,
+        found: &[
+            "LF0105 steps[0].retryConfig.maxDelayMs 2:31 the first delay of 1000 ms is longer than the longest, 999 ms | give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000",
+            "LF0105 settings.retryConfig.initialDelayMs 3:48 the first delay of 30001 ms is longer than the longest, 30000 ms | give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000",
         ],
     },
     Row {
