@@ -66,6 +66,7 @@ pub enum Code {
     MayBeRefusedByProvider,
     AddsItem,
     ForgetsOutcome,
+    StampedKey,
     BadTemplate,
     UnknownName,
     UnknownStep,
@@ -90,7 +91,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Code; 41] = [
+    pub const ALL: [Code; 42] = [
         Code::NotJson,
         Code::DuplicateKey,
         Code::MissingKey,
@@ -112,6 +113,7 @@ impl Code {
         Code::MayBeRefusedByProvider,
         Code::AddsItem,
         Code::ForgetsOutcome,
+        Code::StampedKey,
         Code::BadTemplate,
         Code::UnknownName,
         Code::UnknownStep,
@@ -183,6 +185,7 @@ impl Code {
             Code::MayBeRefusedByProvider => ("LF0304", Warning, "a combination that the provider may refuse"),
             Code::AddsItem => ("LF0305", Warning, "an item that is added, not replaced"),
             Code::ForgetsOutcome => ("LF0306", Info, "a condition that forgets an outcome"),
+            Code::StampedKey => ("LF0307", Warning, "a key of metadata that LoopFour writes itself"),
             Code::BadTemplate => ("LF0401", Error, "a template that cannot be read"),
             Code::UnknownName => ("LF0402", Error, "a name that nothing has"),
             Code::UnknownStep => ("LF0403", Error, "a step that does not exist"),

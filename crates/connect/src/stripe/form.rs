@@ -44,6 +44,11 @@ impl Form {
         self.text.extend(encode(value));
     }
 
+    /// The innermost name of the open key, encoded.
+    pub(super) fn name(&self) -> &str {
+        self.key.rsplit('[').next().unwrap_or_default().trim_end_matches(']')
+    }
+
     /// Where the form stands now.
     pub(super) fn mark(&self) -> Mark {
         Mark(self.text.len())

@@ -1,10 +1,9 @@
 //! How a value is written for its type, at any depth: what Stripe's wire takes, nothing else.
 
 use loopfour_lang::Value;
-use loopfour_lang::catalog::Type;
+use loopfour_lang::catalog::{Type, decides, is_money};
 
 use super::form::Form;
-use super::quirks::decides;
 use super::refusal::{Refusal, Result};
 use super::value::{Node, boolean, decimal, integer, shown, text};
 
@@ -77,7 +76,11 @@ fn value(form: &mut Form, kind: &Type, node: Node<'_>, empties: Empties) -> Resu
         Type::Clearable(inner) => return value(form, inner, node, empties),
         Type::Text { max } => return written_text(form, *max, given),
         Type::Integer => {
-            let hint = "amounts count the currency's smallest unit: 99.50 usd is 9950";
+            let hint = if is_money(form.name()) {
+                "amounts count the currency's smallest unit: 99.50 usd is 9950"
+            } else {
+                "write it in plain digits, such as 12"
+            };
             let number = integer(given).ok_or_else(|| Refusal::misfit("a whole number", given, hint))?;
             form.put(&number.to_string());
         }

@@ -36,17 +36,3 @@ impl LineItem {
         }
     }
 }
-
-/// Whether a name inside a parameter says how much, how many or which one: left out, Stripe would take its own default
-/// for it, and an item without its `id` is one more. For parameters themselves the catalogue says so.
-pub(super) fn decides(wire: &str) -> bool {
-    matches!(
-        wire,
-        "id" | "amount"
-            | "amount_decimal"
-            | "quantity"
-            | "quantity_decimal"
-            | "unit_amount"
-            | "unit_amount_decimal"
-    )
-}

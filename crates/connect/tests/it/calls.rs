@@ -250,6 +250,21 @@ fn integers_are_plain_digits() {
 }
 
 #[test]
+fn only_money_is_told_of_cents() {
+    let hint = |config: &str| {
+        let config = format!(r#"{{"thingId": "t", {config}}}"#);
+        prepare(&every_type(), &config, "{}", Stamp::Off).unwrap_err().hint
+    };
+    for (config, money) in [
+        (r#""amount": 99.5"#, true),
+        (r#""days": 1.5"#, false),
+        (r#""items": [{"price": "p", "quantity": 1.5}]"#, false),
+    ] {
+        assert_eq!(hint(config).contains("smallest unit"), money, "{config}: {}", hint(config));
+    }
+}
+
+#[test]
 fn other_scalars_keep_to_their_type() {
     sends(r#""percent": 12.50"#, "{}", "percent=12.5");
     sends(r#""percent": "12.5""#, "{}", "percent=12.5");

@@ -6,6 +6,7 @@
 mod objects;
 mod tables;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
@@ -136,6 +137,13 @@ pub struct Parameter {
     pub documented: bool,
 }
 
+impl Parameter {
+    /// Every name under which a workflow may give it.
+    pub fn spellings(&self) -> [Cow<'_, str>; 3] {
+        [Cow::from(&self.name), Cow::from(&self.wire), Cow::from(tables::snake_case(&self.name))]
+    }
+}
+
 /// What a parameter may hold.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Type {
@@ -215,4 +223,29 @@ pub fn camel_case(wire: &str) -> String {
         name.push_str(letters.as_str());
     }
     name
+}
+
+/// Whether a name inside a parameter says how much, how many or which one: left out, Stripe would take its own default
+/// for it, and an item without its `id` is one more. For parameters themselves the catalogue says so.
+pub fn decides(wire: &str) -> bool {
+    matches!(
+        wire,
+        "id" | "amount"
+            | "amount_decimal"
+            | "quantity"
+            | "quantity_decimal"
+            | "unit_amount"
+            | "unit_amount_decimal"
+    )
+}
+
+/// Whether a name, on the wire or in a workflow, says an amount of money and not a number or a date.
+///
+/// ```
+/// use loopfour_lang::catalog::is_money;
+/// assert!(is_money("amountToCapture") && is_money("unit_amount") && !is_money("quantity"));
+/// ```
+pub fn is_money(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("amount") || name.ends_with("balance")
 }

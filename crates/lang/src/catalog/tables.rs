@@ -80,6 +80,8 @@ struct Entry {
     unfinished: Option<String>,
     parameters: IndexMap<String, Mark>,
     #[serde(default)]
+    clears: Vec<String>,
+    #[serde(default)]
     absent: BTreeMap<String, String>,
     #[serde(default)]
     notes: Vec<String>,
@@ -110,6 +112,10 @@ fn action(name: &str, entry: &Entry, overlay: &Overlay, tables: &Operations<'_>)
     let operation: Operation =
         serde_json::from_str(row.get()).expect("a row of operations.json has its shape");
     let mut wires = wires(&operation, tables);
+    for wire in &entry.clears {
+        let (_, kind, _) = wires.get_mut(wire).expect("the overlay clears parameters of the operation");
+        *kind = Type::Clearable(Box::new(kind.clone()));
+    }
     let parameter =
         |name: &str, wire: String, mark: &Mark, (place, kind, must): (Place, Type, bool), documented| {
             let required = mark.required || must;

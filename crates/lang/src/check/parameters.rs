@@ -2,18 +2,21 @@
 //!
 //! A template is taken as possibly right wherever it stands: its value is checked when the step runs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::compile::is_template;
 use super::read::{At, opening, quoted};
 use super::report::{Report, did_you_mean, list_of};
-use crate::catalog::{Action, Parameter, Place as Location, Type};
+use crate::catalog::{Action, Parameter, Place as Location, Type, decides, is_money};
 use crate::diagnostic::Code;
-use crate::json::{Kind, Member};
+use crate::json::{Kind, Member, Node};
 use crate::value::Value;
 
 /// Stripe's limits of `metadata`: keys, characters of a key, characters of a value.
 const METADATA: (usize, usize, usize) = (50, 40, 500);
+/// Keys of `metadata` that say which run and step made an object.
+const STAMPS: [&str; 2] = ["loopfour_run", "loopfour_step"];
 /// Decimal places of a decimal number that travels as text.
 const DECIMAL_PLACES: usize = 12;
 
@@ -31,13 +34,12 @@ pub(super) fn parameters(config: &At<'_, '_>, action: &Action, report: &mut Repo
         let at = At { node: &member.value, place: config.place.key(&member.key) };
         parameter_value(&at, parameter, report);
     }
-    let known: Vec<&str> = spellings(action).collect();
-    for parameter in action.parameters.iter().filter(|parameter| parameter.required) {
-        let stands = given.contains_key(parameter.wire.as_str());
-        let misspelled = [&parameter.name, &parameter.wire]
-            .into_iter()
-            .any(|name| report.is_misspelled(config, name, &known));
-        if !stands && !misspelled {
+    let missing = |parameter: &&Parameter| parameter.required && !given.contains_key(parameter.wire.as_str());
+    for parameter in action.parameters.iter().filter(missing) {
+        let known = spellings(action);
+        let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+        let misspelled = parameter.spellings().iter().any(|name| report.is_misspelled(config, name, &known));
+        if !misspelled {
             let message = format!("`{}` needs `{}`", action.name, parameter.name);
             let place = config.place.key(&parameter.name);
             report.add(Code::MissingKey, &place, opening(config.span()), message);
@@ -46,13 +48,15 @@ pub(super) fn parameters(config: &At<'_, '_>, action: &Action, report: &mut Repo
 }
 
 /// All names under which the parameters of an action are known.
-fn spellings(action: &Action) -> impl Iterator<Item = &str> {
-    action.parameters.iter().flat_map(|parameter| [parameter.name.as_str(), parameter.wire.as_str()])
+fn spellings(action: &Action) -> Vec<Cow<'_, str>> {
+    action.parameters.iter().flat_map(Parameter::spellings).collect()
 }
 
 fn unknown_parameter(config: &At<'_, '_>, action: &Action, member: &Member, report: &mut Report<'_>) {
     let documented = || action.parameters.iter().filter(|parameter| parameter.documented);
-    let hint = match (action.absent.get(&member.key), report.nearest(&member.key, spellings(action))) {
+    let known = spellings(action);
+    let nearest = report.nearest(&member.key, known.iter().map(AsRef::as_ref));
+    let hint = match (action.absent.get(&member.key), nearest) {
         (Some(instead), _) => Some(instead.clone()),
         (None, Some(name)) => did_you_mean(Some(name)),
         (None, None) if documented().next().is_none() => Some("it takes nothing but `expand`".to_owned()),
@@ -71,15 +75,9 @@ fn two_spellings(owner: &At<'_, '_>, member: &Member, other: &str, report: &mut 
 }
 
 fn parameter_value(at: &At<'_, '_>, parameter: &Parameter, report: &mut Report<'_>) {
-    let empty = matches!(at.node.kind, Kind::Null) || at.as_text() == Some("");
+    let empty = says_nothing(at.node) || at.as_text() == Some("");
     if empty && parameter.refuses_empty {
-        let message = format!("`{}` is written but empty", at.name());
-        let hint = if parameter.required {
-            "it is required: give it a value"
-        } else {
-            "give it a value, or leave the key out if that is meant"
-        };
-        report.add_with(Code::EmptyParameter, &at.place, at.span(), message, hint.to_owned());
+        written_but_empty(at, parameter.required, report);
         return;
     }
     if parameter.place == Location::Path && matches!(at.as_text(), Some("." | "..")) {
@@ -93,6 +91,38 @@ fn parameter_value(at: &At<'_, '_>, parameter: &Parameter, report: &mut Report<'
     {
         report.within(at, number, limits);
     }
+    if parameter.wire == "metadata" {
+        stamps(at, report);
+    }
+}
+
+/// Says so of keys that LoopFour writes itself.
+fn stamps(metadata: &At<'_, '_>, report: &mut Report<'_>) {
+    for member in metadata.members().iter().filter(|member| STAMPS.contains(&member.key.as_str())) {
+        let message = format!("LoopFour writes the key `{}` of `metadata` itself", member.key);
+        let hint = "use another key: by this one a run finds what it made".to_owned();
+        report.add_with(Code::StampedKey, &metadata.place.key(&member.key), member.key_span, message, hint);
+    }
+}
+
+/// Whether nothing of it would go out, whatever else the run has: null, and lists and objects of nothing else.
+fn says_nothing(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Null => true,
+        Kind::Array(items) => items.iter().all(says_nothing),
+        Kind::Object(members) => members.iter().all(|member| says_nothing(&member.value)),
+        Kind::Boolean(_) | Kind::Number(_) | Kind::Text(_) => false,
+    }
+}
+
+fn written_but_empty(at: &At<'_, '_>, required: bool, report: &mut Report<'_>) {
+    let message = format!("`{}` is written but empty", at.name());
+    let hint = if required {
+        "it is required: give it a value"
+    } else {
+        "give it a value, or leave the key out if that is meant"
+    };
+    report.add_with(Code::EmptyParameter, &at.place, at.span(), message, hint.to_owned());
 }
 
 /// Checks a literal; true where nothing was found.
@@ -105,7 +135,7 @@ fn value(at: &At<'_, '_>, kind: &Type, report: &mut Report<'_>) -> bool {
         Type::Any => true,
         Type::Text { max } => text(at, *max, report),
         Type::Integer | Type::Timestamp => {
-            expect(whole_number(at).is_some(), at, "a whole number", integer_hint(kind), report)
+            expect(whole_number(at).is_some(), at, "a whole number", integer_hint(at, kind), report)
         }
         Type::Number => expect(number(at), at, "a number", None, report),
         Type::Decimal => {
@@ -149,16 +179,25 @@ fn expect(fits: bool, at: &At<'_, '_>, wanted: &str, hint: Option<String>, repor
     fits
 }
 
-fn integer_hint(kind: &Type) -> Option<String> {
+fn integer_hint(at: &At<'_, '_>, kind: &Type) -> Option<String> {
     let hint = match kind {
         Type::Timestamp => "a time is given in seconds since 1970",
-        _ => "amounts are whole numbers in the currency's smallest unit: 99 dollars are 9900",
+        _ if is_money(&at.name()) => {
+            "amounts are whole numbers in the currency's smallest unit: 99 dollars are 9900"
+        }
+        _ => return None,
     };
     Some(hint.to_owned())
 }
 
 fn text(at: &At<'_, '_>, max: usize, report: &mut Report<'_>) -> bool {
     let Some(text) = report.text(at) else { return false };
+    if text.is_empty() {
+        let message = format!("`{}` is empty, and Stripe cannot clear it", at.name());
+        let hint = "give it a value, or leave the key out".to_owned();
+        report.add_with(Code::EmptyParameter, &at.place, at.span(), message, hint);
+        return false;
+    }
     longest(at, text, max, report)
 }
 
@@ -234,7 +273,14 @@ fn object(at: &At<'_, '_>, kind: &Type, required: &[String], report: &mut Report
             fine = false;
         }
         let item = At { node: &member.value, place: at.place.key(&member.key) };
-        fine &= value(&item, inner, report);
+        let must = required.iter().any(|required| required == wire);
+        let empty = matches!(item.node.kind, Kind::Null) || item.as_text() == Some("");
+        if empty && (must || decides(wire)) {
+            written_but_empty(&item, must, report);
+            fine = false;
+        } else {
+            fine &= value(&item, inner, report);
+        }
     }
     for wire in required {
         if !given.contains_key(wire.as_str()) && !report.is_misspelled(at, wire, &known) {

@@ -79,6 +79,92 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
+        what: "other parameters that Stripe takes only apart",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createInvoice", "config": {"customerId": "cus_x", "collectionMethod": "send_invoice", "daysUntilDue": 30, "dueDate": 1893456000}},
+{"id": "b", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{"price": "price_x"}], "trialPeriodDays": 7, "trialEnd": "now"}},
+{"id": "c", "action": "stripe.createPaymentIntent", "config": {"amount": 1, "currency": "usd", "paymentMethodTypes": ["card"], "automaticPaymentMethods": {"enabled": true}}}
+]}"#,
+        found: &[
+            "LF0303 steps[0].config.dueDate 2:148 Stripe takes `daysUntilDue` and `dueDate` only apart | keep one of them",
+            "LF0303 steps[1].config.trialEnd 3:153 Stripe takes `trialPeriodDays` and `trialEnd` only apart | keep one of them",
+            "LF0303 steps[2].config.automaticPaymentMethods 4:155 Stripe takes `paymentMethodTypes` and `automaticPaymentMethods` only apart | keep one of them",
+        ],
+    },
+    Row {
+        what: "the empty text where Stripe can clear nothing",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "config": {"email": "", "name": "", "description": "", "phone": "", "source": "", "businessName": "", "tax": {"ipAddress": ""}, "metadata": {"a": ""}, "address": {"line1": ""}}},
+{"id": "b", "action": "stripe.confirmPaymentIntent", "config": {"paymentIntentId": "pi_x", "returnUrl": "", "paymentMethod": "{{input.card}}"}}
+]}"#,
+        found: &[
+            "LF0302 steps[0].config.source 2:126 `source` is empty, and Stripe cannot clear it | give it a value, or leave the key out",
+            "LF0302 steps[0].config.address.line1 2:220 `line1` is empty, and Stripe cannot clear it | give it a value, or leave the key out",
+            "LF0302 steps[1].config.returnUrl 3:105 `returnUrl` is empty, and Stripe cannot clear it | give it a value, or leave the key out",
+        ],
+    },
+    Row {
+        what: "lists and objects of nothing",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": []}},
+{"id": "b", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{}, {"price": null}]}},
+{"id": "c", "action": "stripe.listInvoices", "config": {"created": {"gte": null}, "expand": []}},
+{"id": "d", "action": "stripe.createSubscription", "config": {"customerId": "cus_x", "items": [{"price": "p", "quantity": null}]}},
+{"id": "e", "action": "stripe.createInvoice", "config": {"customerId": "cus_x", "metadata": {}, "issuer": {"type": ""}}}
+]}"#,
+        found: &[
+            "LF0302 steps[0].config.items 2:95 `items` is written but empty | it is required: give it a value",
+            "LF0302 steps[1].config.items 3:95 `items` is written but empty | it is required: give it a value",
+            "LF0302 steps[2].config.created 4:68 `created` is written but empty | give it a value, or leave the key out if that is meant",
+            "LF0302 steps[3].config.items[0].quantity 5:123 `quantity` is written but empty | give it a value, or leave the key out if that is meant",
+            "LF0302 steps[4].config.issuer.type 6:116 `type` is written but empty | it is required: give it a value",
+        ],
+    },
+    Row {
+        what: "an amount out of range",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createPaymentIntent", "config": {"amount": 0, "currency": "usd"}},
+{"id": "b", "action": "stripe.createPaymentIntent", "config": {"amount": "100000000", "currency": "usd"}},
+{"id": "c", "action": "stripe.capturePaymentIntent", "config": {"paymentIntentId": "pi_x", "amountToCapture": -1}},
+{"id": "d", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "amount": -500}}
+]}"#,
+        found: &[
+            "LF0105 steps[0].config.amount 2:74 `amount` is 0, but must be 1 to 99999999",
+            "LF0105 steps[1].config.amount 3:74 `amount` is 100000000, but must be 1 to 99999999",
+            "LF0105 steps[2].config.amountToCapture 4:111 `amountToCapture` is -1, but must be 1 to 99999999",
+        ],
+    },
+    Row {
+        what: "a misspelled name in snake_case",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createInvoice", "config": {"custmer_id": "cus_x"}}
+]}"#,
+        found: &[
+            "LF0102 steps[0].config.custmer_id 2:58 `stripe.createInvoice` has no parameter `custmer_id` | did you mean `customer_id`?",
+        ],
+    },
+    Row {
+        what: "metadata that LoopFour writes itself",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "config": {"metadata": {"loopfour_run": "x", "loopfour_step": "y", "loopfour": "z"}}}
+]}"#,
+        found: &[
+            "LF0307 steps[0].config.metadata.loopfour_run 2:72 LoopFour writes the key `loopfour_run` of `metadata` itself | use another key: by this one a run finds what it made",
+            "LF0307 steps[0].config.metadata.loopfour_step 2:93 LoopFour writes the key `loopfour_step` of `metadata` itself | use another key: by this one a run finds what it made",
+        ],
+    },
+    Row {
+        what: "a quantity and a date that are no whole numbers",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "quantity": 1.5}},
+{"id": "b", "action": "stripe.createInvoice", "config": {"customerId": "cus_x", "dueDate": 1.5, "collectionMethod": "send_invoice"}}
+]}"#,
+        found: &[
+            "LF0103 steps[0].config.quantity 2:97 `quantity` must be a whole number, not the number 1.5",
+            "LF0103 steps[1].config.dueDate 3:92 `dueDate` must be a whole number, not the number 1.5 | a time is given in seconds since 1970",
+        ],
+    },
+    Row {
         what: "a fraction of a cent",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
 {"id": "a", "action": "stripe.createInvoiceItem", "config": {"customerId": "cus_x", "amount": 99.5, "currency": "usd"}}
