@@ -78,7 +78,10 @@ fn trouble(code: i32) -> Trouble {
 
 impl From<StorageError> for JournalError {
     fn from(error: StorageError) -> JournalError {
-        JournalError::Storage(error.message)
+        match error.trouble {
+            Trouble::Full => JournalError::Full(error.message),
+            Trouble::Broken | Trouble::Other => JournalError::Storage(error.message),
+        }
     }
 }
 
@@ -251,5 +254,14 @@ mod tests {
         check(ffi::SQLITE_NOTADB, Trouble::Broken);
         check(ffi::SQLITE_BUSY, Trouble::Other);
         check(ffi::SQLITE_CONSTRAINT_UNIQUE, Trouble::Other);
+    }
+
+    #[test]
+    fn only_no_room_is_full_in_the_journal() {
+        let error = |trouble| JournalError::from(StorageError::other("told").with(trouble));
+        assert_eq!(error(Trouble::Full), JournalError::Full("told".to_owned()));
+        for trouble in [Trouble::Broken, Trouble::Other] {
+            assert_eq!(error(trouble), JournalError::Storage("told".to_owned()));
+        }
     }
 }

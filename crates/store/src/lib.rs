@@ -35,6 +35,7 @@ pub use page::{Cursor, Order, Page, Span};
 pub use sqlite::companies::CompanyError;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::read_only::ReadOnly;
+pub use sqlite::restore::{HeldRun, Restored};
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
 pub use sqlite::verify::{Difference, Verified};
 pub use sqlite::workflows::{

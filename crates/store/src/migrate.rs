@@ -4,25 +4,33 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use loopfour_engine::Timestamp;
+use loopfour_engine::definitions::Definitions;
+use loopfour_engine::{RunId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 use tracing::info;
 
 use crate::error::{BackupError, OpenError};
-use crate::sqlite::{copy, refusal};
+use crate::sqlite::{copy, refusal, uuid, verify};
 
 /// A numbered file; its number is its place in the list, from 1.
 struct Migration {
     name: &'static str,
     sql: &'static str,
+    /// What SQL alone cannot do.
+    then: Option<fn(&Connection) -> rusqlite::Result<()>>,
 }
 
 const MIGRATIONS: &[Migration] = &[
-    Migration { name: "0001_start.sql", sql: include_str!("../migrations/sqlite/0001_start.sql") },
+    Migration {
+        name: "0001_start.sql",
+        sql: include_str!("../migrations/sqlite/0001_start.sql"),
+        then: None,
+    },
     Migration {
         name: "0002_money_is_safe.sql",
         sql: include_str!("../migrations/sqlite/0002_money_is_safe.sql"),
+        then: Some(fill_due),
     },
 ];
 
@@ -98,11 +106,28 @@ fn apply(db: &mut Connection, version: u32, migration: &Migration, now: Timestam
     transaction.pragma_update(None, "application_id", crate::sqlite::APPLICATION_ID)?;
     transaction.execute_batch(TABLE)?;
     transaction.execute_batch(migration.sql)?;
+    if let Some(then) = migration.then {
+        then(&transaction)?;
+    }
     transaction.execute(
         "INSERT INTO migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
         params![version, migration.name, sha256(migration.sql), now.0],
     )?;
     transaction.commit()
+}
+
+/// Finds out when each run that was unfinished goes on. One whose journal cannot be folded does not go on by itself.
+fn fill_due(db: &Connection) -> rusqlite::Result<()> {
+    let definitions = Definitions::default();
+    let mut runs = db.prepare("SELECT id FROM runs WHERE status IN ('pending', 'running', 'waiting')")?;
+    let runs: Vec<RunId> = runs.query_map([], |row| uuid(row, 0).map(RunId))?.collect::<Result<_, _>>()?;
+    for run in runs {
+        if let Ok(state) = verify::fold_run(db, &definitions, run)? {
+            let due = state.due_at().map(|at| at.0);
+            db.execute("UPDATE runs SET due_at = ?2 WHERE id = ?1", params![run.0.as_bytes(), due])?;
+        }
+    }
+    Ok(())
 }
 
 fn sha256(text: &str) -> String {

@@ -14,17 +14,17 @@ use crate::sqlite::connect;
 /// Pages that are copied at a time: 4 MiB.
 const PAGES: i32 = 1024;
 
-/// Copies what `from` reads into a new file, readable by its owner alone, and gives its length in bytes. `finish` may
-/// change the copy, and nothing is left of it where that fails. Writers of `from` are not held up; their log grows
-/// meanwhile.
-pub(crate) fn copy<E: From<BackupError>>(
+/// Copies what `from` reads into a new file, readable by its owner alone, and gives its length in bytes beside what
+/// `finish` gives, which may change the copy; nothing is left of it where that fails. Writers of `from` are not held up;
+/// their log grows meanwhile.
+pub(crate) fn copy<T, E: From<BackupError>>(
     from: &Connection,
     to: &Path,
-    finish: impl FnOnce(&mut Connection) -> Result<(), E>,
-) -> Result<u64, E> {
+    finish: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<(T, u64), E> {
     refuse_existing(to)?;
     let partial = to.with_added_extension(format!("{}.partial", Uuid::now_v7().simple()));
-    let named = fill(from, &partial, finish).and_then(|()| Ok(give_name(&partial, to)?));
+    let named = fill(from, &partial, finish).and_then(|made| Ok((made, give_name(&partial, to)?)));
     if named.is_err() {
         // Nothing is lost with what was not completed, and there may be none.
         let _ = std::fs::remove_file(&partial);
@@ -39,19 +39,20 @@ fn refuse_existing(to: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn fill<E: From<BackupError>>(
+fn fill<T, E: From<BackupError>>(
     from: &Connection,
     to: &Path,
-    finish: impl FnOnce(&mut Connection) -> Result<(), E>,
-) -> Result<(), E> {
+    finish: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
     make_file(to).map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?;
     let failed = |cause: rusqlite::Error| BackupError::failed(to, &cause);
     let mut copy = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     pages(from, &mut copy).map_err(failed)?;
-    finish(&mut copy)?;
+    let made = finish(&mut copy)?;
     copy.close().map_err(|(_, cause)| failed(cause))?;
     let synced = File::open(to).and_then(|file| file.sync_all());
-    Ok(synced.map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?)
+    synced.map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?;
+    Ok(made)
 }
 
 fn make_file(path: &Path) -> std::io::Result<()> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 
 use crate::error::StorageError;
 use crate::sqlite::runs::{count, find_status, trigger_name, waiting};
-use crate::sqlite::{json, named, time, uuid};
+use crate::sqlite::{json, named, optional_time, time, uuid};
 use crate::watch::Progress;
 use crate::{Memory, Store};
 
@@ -28,7 +28,7 @@ impl Journal for Store {
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         let runs = self.read(|db| {
-            let sql = "SELECT r.id, r.status, r.waiting FROM companies c CROSS JOIN runs r
+            let sql = "SELECT r.id, r.status, r.waiting, r.due_at FROM companies c CROSS JOIN runs r
                        WHERE r.company = c.id AND r.status IN ('pending', 'running', 'waiting')
                        ORDER BY r.created_at, r.id";
             db.prepare(sql)?.query_map([], read_unfinished)?.collect()
@@ -43,11 +43,10 @@ impl Journal for Store {
 }
 
 fn read_unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
-    let waiting = waiting(row, 2)?;
     let summary = Summary {
         status: named(row, 1, find_status)?,
-        due_at: waiting.as_ref().and_then(|waiting| waiting.until),
-        waiting,
+        waiting: waiting(row, 2)?,
+        due_at: optional_time(row, 3)?,
         started_at: None,
         completed_at: None,
         output_at: None,
@@ -56,7 +55,7 @@ fn read_unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
 }
 
 /// A batch, ready to be written.
-struct Prepared {
+pub(crate) struct Prepared {
     run: RunId,
     expected: i64,
     length: i64,
@@ -74,12 +73,13 @@ struct Start {
     version: u32,
     trigger: TriggerKind,
     idempotency_key: Option<String>,
+    restarted_from: Option<RunId>,
     created_at: Timestamp,
 }
 
 impl Prepared {
     /// Checks a batch in itself and turns its events into JSON.
-    fn new(batch: Append) -> Result<Prepared, JournalError> {
+    pub(crate) fn new(batch: Append) -> Result<Prepared, JournalError> {
         let run = batch.run;
         let conflict = || JournalError::Conflict { run };
         if !(batch.expected + 1..).zip(batch.entries.iter()).all(|(seq, entry)| entry.seq == seq) {
@@ -109,7 +109,7 @@ impl Prepared {
         Progress { length: self.length.unsigned_abs(), status: self.summary.status }
     }
 
-    fn store(&self, db: &Connection) -> rusqlite::Result<Result<(), JournalError>> {
+    pub(crate) fn store(&self, db: &Connection) -> rusqlite::Result<Result<(), JournalError>> {
         let company = match &self.start {
             Some(start) => self.begin(db, start)?,
             None => self.go_on(db)?,
@@ -132,8 +132,9 @@ impl Prepared {
             return Ok(Err(JournalError::Exists { run }));
         }
         let sql = "INSERT INTO runs (id, company, workflow, version, status, waiting, trigger, idempotency_key,
-                                     created_at, started_at, completed_at, length, output_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) DO NOTHING";
+                                     created_at, started_at, completed_at, length, output_at, due_at, restarted_from)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                   ON CONFLICT (id) DO NOTHING";
         let inserted = db.prepare_cached(sql)?.execute(params![
             self.run.0.as_bytes(),
             start.company.0.as_bytes(),
@@ -148,6 +149,8 @@ impl Prepared {
             self.summary.completed_at.map(|at| at.0),
             self.length,
             self.summary.output_at.and_then(|seq| i64::try_from(seq).ok()),
+            self.summary.due_at.map(|at| at.0),
+            start.restarted_from.as_ref().map(|run| run.0.as_bytes()),
         ]);
         Ok(match inserted {
             Ok(0) => Err(JournalError::Conflict { run: self.run }),
@@ -185,6 +188,7 @@ impl Prepared {
             self.summary.completed_at.map(|at| at.0),
             self.length,
             self.summary.output_at.and_then(|seq| i64::try_from(seq).ok()),
+            self.summary.due_at.map(|at| at.0),
         ];
         db.prepare_cached(sql)?.query_row(values, |row| uuid(row, 0).map(CompanyId)).optional()
     }
@@ -192,15 +196,23 @@ impl Prepared {
 
 /// Most batches leave the status as it is; a statement that does not name it spares the indexes that hold it.
 const SAME_STATUS: &str =
-    "UPDATE runs SET waiting = ?4, started_at = ?5, completed_at = ?6, length = ?7, output_at = ?8
+    "UPDATE runs SET waiting = ?4, started_at = ?5, completed_at = ?6, length = ?7, output_at = ?8, due_at = ?9
                            WHERE id = ?1 AND length = ?2 AND status = ?3 RETURNING company";
 const NEW_STATUS: &str =
     "UPDATE runs SET status = ?3, waiting = ?4, started_at = ?5, completed_at = ?6, length = ?7,
-                          output_at = ?8 WHERE id = ?1 AND length = ?2 RETURNING company";
+                          output_at = ?8, due_at = ?9 WHERE id = ?1 AND length = ?2 RETURNING company";
 
 fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
-    let Event::RunStarted { run: named, company, workflow, version, trigger, idempotency_key, .. } =
-        &first.event
+    let Event::RunStarted {
+        run: named,
+        company,
+        workflow,
+        version,
+        trigger,
+        idempotency_key,
+        restarted_from,
+        ..
+    } = &first.event
     else {
         return Err(missing_start(run));
     };
@@ -213,6 +225,7 @@ fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
         version: *version,
         trigger: *trigger,
         idempotency_key: idempotency_key.clone(),
+        restarted_from: *restarted_from,
         created_at: first.at,
     })
 }

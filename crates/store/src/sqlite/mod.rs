@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod meta;
 pub(crate) mod read_only;
 pub(crate) mod readers;
+pub(crate) mod restore;
 pub(crate) mod runs;
 pub(crate) mod verify;
 mod whole;
@@ -29,7 +30,7 @@ use crate::error::OpenError;
 use crate::migrate;
 
 pub(crate) const DATABASE: &str = "loopfour.db";
-const LOCK: &str = "loopfour.lock";
+pub(crate) const LOCK: &str = "loopfour.lock";
 
 /// Marks our files in SQLite's header: "LPF4".
 pub(crate) const APPLICATION_ID: i32 = 0x4c50_4634;
@@ -80,7 +81,7 @@ pub(crate) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     Ok(db)
 }
 
-fn make_directory(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_directory(directory: &Path) -> Result<(), OpenError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -97,7 +98,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
     options.open(path).map(drop).map_err(|cause| OpenError::Unusable { path: path.to_owned(), cause })
 }
 
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let unusable = |cause| OpenError::Unusable { path: path.to_owned(), cause };
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
     match file.try_lock() {
@@ -108,7 +109,7 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Refuses, before anything is written, what is not an undamaged database of ours. An empty file is a new one.
-fn check_is_ours(db: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_is_ours(db: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| refusal(path, &error);
     let damaged = |cause: &str| OpenError::Damaged { path: path.to_owned(), cause: cause.to_owned() };
     let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(failed)?;

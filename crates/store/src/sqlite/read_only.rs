@@ -45,9 +45,10 @@ impl ReadOnly {
     /// # Errors
     /// The file exists, or a file cannot be read or written; nothing is left of it then.
     pub fn backup(&self, to: &Path, now: Timestamp) -> Result<u64, BackupError> {
-        copy::copy(&self.db, to, |copy| {
+        let ((), bytes) = copy::copy(&self.db, to, |copy| {
             meta::mark_backup(copy, now).map_err(|cause| BackupError::failed(to, &cause))
-        })
+        })?;
+        Ok(bytes)
     }
 
     /// Checks the file, folds the journal of every run, and compares with what is stored beside it. Blocks; a million runs
@@ -63,5 +64,10 @@ impl ReadOnly {
             )));
         }
         Ok(verify::verify(&self.db, tell)?)
+    }
+
+    /// The connection.
+    pub(crate) fn db(&self) -> &Connection {
+        &self.db
     }
 }

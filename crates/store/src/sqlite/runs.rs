@@ -41,6 +41,10 @@ pub struct RunRow {
     pub length: u64,
     /// Which entry holds its output.
     pub output_at: Option<u64>,
+    /// When it goes on by itself, or its time limit passes.
+    pub due_at: Option<Timestamp>,
+    /// The run that it starts anew.
+    pub restarted_from: Option<RunId>,
 }
 
 impl RunRow {
@@ -172,8 +176,8 @@ impl Store {
 }
 
 /// What [`read_row`] reads.
-pub(crate) const COLUMNS: &str = "id, company, workflow, version, status, waiting, trigger, idempotency_key, created_at, started_at, \
-                       completed_at, length, output_at";
+pub(crate) const COLUMNS: &str = "id, company, workflow, version, status, waiting, trigger, idempotency_key, \
+                                  created_at, started_at, completed_at, length, output_at, due_at, restarted_from";
 
 fn page(
     db: &Connection,
@@ -218,13 +222,22 @@ fn listed(db: &Connection, row: RunRow) -> rusqlite::Result<ListedRun> {
     };
     let output = row.output_at.map(event).transpose()?.flatten().and_then(|event| event.output());
     let error = match row.status {
-        RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout => match event(row.length)? {
-            Some(Event::RunFailed { error } | Event::RunTimedOut { error }) => Some(*error),
-            Some(_) | None => None,
-        },
+        RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout => error(db, &row)?,
         RunStatus::Pending | RunStatus::Running | RunStatus::Waiting | RunStatus::Completed => None,
     };
     Ok(ListedRun { row, input, output, error })
+}
+
+/// Why a run ended badly: the last entry says so, before those that a restored backup adds.
+fn error(db: &Connection, row: &RunRow) -> rusqlite::Result<Option<RunError>> {
+    for seq in (1..=row.length).rev() {
+        match journal::event(db, row.id, seq)? {
+            Some(Event::RunRestored { .. }) => {}
+            Some(Event::RunFailed { error } | Event::RunTimedOut { error }) => return Ok(Some(*error)),
+            Some(_) | None => return Ok(None),
+        }
+    }
+    Ok(None)
 }
 
 /// The names of triggers; the same as in the journal.
@@ -262,6 +275,8 @@ pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         completed_at: optional_time(row, 10)?,
         length: count(row, 11)?,
         output_at: row.get::<_, Option<i64>>(12)?.map(i64::unsigned_abs),
+        due_at: optional_time(row, 13)?,
+        restarted_from: row.get::<_, Option<[u8; 16]>>(14)?.map(|id| RunId(Uuid::from_bytes(id))),
     })
 }
 

@@ -105,7 +105,19 @@ fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Result<T, String>>
 }
 
 /// The state of a run by its journal.
-pub(crate) fn fold(
+pub(crate) fn fold_run(
+    db: &Connection,
+    definitions: &Definitions,
+    run: RunId,
+) -> rusqlite::Result<Result<Run, String>> {
+    match readable(entries(db, run))? {
+        Ok(entries) => fold(db, definitions, &entries),
+        Err(what) => Ok(Err(what)),
+    }
+}
+
+/// The state of a run by these entries.
+fn fold(
     db: &Connection,
     definitions: &Definitions,
     entries: &[Entry],
@@ -155,6 +167,8 @@ fn check(
     differences.compare("completed at", &row.completed_at, &summary.completed_at);
     differences.compare("length", &row.length, &run.length);
     differences.compare("output at", &row.output_at, &summary.output_at);
+    differences.compare("due at", &row.due_at, &summary.due_at);
+    differences.compare("restarted from", &row.restarted_from, &run.restarted_from);
     if let Some(Event::RunStarted { idempotency_key, .. }) = entries.first().map(|entry| &entry.event) {
         differences.compare("idempotency key", &row.idempotency_key, idempotency_key);
     }

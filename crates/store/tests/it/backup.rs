@@ -8,25 +8,25 @@ const SOURCE: &str = include_str!("../../../../docs/examples/create-and-send-inv
 
 /// What verifying finds, and the lines it tells.
 #[track_caller]
-fn verified(directory: &std::path::Path) -> (Verified, Vec<String>) {
+pub fn verified(directory: &std::path::Path) -> (Verified, Vec<String>) {
     let mut lines = Vec::new();
     let tell = |difference: &Difference| lines.push(difference.to_string());
     let verified = ReadOnly::open(directory).unwrap().verify(tell).unwrap();
     (verified, lines)
 }
 
-/// A store whose workflow passes the checks, with finished and unfinished runs as the engine makes them.
-async fn worked() -> Place {
+/// A store whose workflow passes the checks, with that many runs that only began.
+pub async fn worked(runs: usize) -> Place {
     let mut place = Place::new().await;
     place.workflow = place.store.create_workflow(place.company, "w", SOURCE, NOW).await.unwrap().id;
-    for _ in 0..3 {
+    for _ in 0..runs {
         begin(&place).await;
     }
     place
 }
 
 /// A run that only began, as the engine would sum it up.
-async fn begin(place: &Place) -> RunId {
+pub async fn begin(place: &Place) -> RunId {
     let batch = place.start(NOW, None);
     let definition = Definitions::default().insert(place.workflow, 1, SOURCE).unwrap();
     let summary = Run::fold(definition, &batch.entries).unwrap().summary();
@@ -35,9 +35,21 @@ async fn begin(place: &Place) -> RunId {
     run
 }
 
+/// Adds an entry to a run's journal.
+pub async fn append(place: &Place, run: RunId, event: Event) {
+    let entries = place.store.load(run).await.unwrap();
+    let definition = Definitions::default().insert(place.workflow, 1, SOURCE).unwrap();
+    let mut state = Run::fold(definition, &entries).unwrap();
+    let expected = state.length;
+    let entry = Entry { seq: expected + 1, at: NOW, event };
+    state.apply(&entry).unwrap();
+    let batch = Append { run, expected, entries: [entry].into(), summary: state.summary() };
+    place.store.append(batch).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_backup_is_the_database_at_one_moment_while_it_works() {
-    let place = worked().await;
+    let place = worked(3).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("loopfour.db");
     let bytes = ReadOnly::open(place.directory.path()).unwrap().backup(&file, NOW).unwrap();
@@ -63,7 +75,7 @@ async fn a_backup_is_the_database_at_one_moment_while_it_works() {
 /// Every run is in the backup whole or not at all, whatever is written meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn backups_under_load_are_whole() {
-    let place = Arc::new(worked().await);
+    let place = Arc::new(worked(3).await);
     let busy = Arc::clone(&place);
     let work = tokio::spawn(async move {
         loop {
@@ -86,7 +98,7 @@ async fn backups_under_load_are_whole() {
 
 #[tokio::test]
 async fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
-    let place = worked().await;
+    let place = worked(3).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let source = ReadOnly::open(place.directory.path()).unwrap();
     let file = elsewhere.path().join("mine");
@@ -129,7 +141,7 @@ fn check(place: &Place, run: RunId, sql: &str, expected: &str) {
 
 #[tokio::test]
 async fn verifying_finds_what_differs() {
-    let place = worked().await;
+    let place = worked(3).await;
     let run = begin(&place).await;
     let check = |sql: &str, expected: &str| check(&place, run, sql, expected);
     check(

@@ -1,4 +1,5 @@
-use loopfour_engine::ports::Journal as _;
+use loopfour_engine::ports::{Due, Journal as _, Unfinished};
+use loopfour_engine::{WaitReason, Waiting};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -181,11 +182,53 @@ async fn unfinished_runs_are_listed_oldest_first() {
     place.company = place.store.create_company("other", NOW).await.unwrap();
     place.workflow = place.store.create_workflow(place.company, "Other", "{}", NOW).await.unwrap().id;
     let middle = place.run(Timestamp(NOW.0 + 1), RunStatus::Running).await;
-    assert_eq!(place.store.unfinished().await.unwrap(), [oldest, middle, newest]);
+    let unfinished = async || place.store.unfinished().await.unwrap();
+    assert_eq!(unfinished().await.iter().map(|run| run.run).collect::<Vec<_>>(), [oldest, middle, newest]);
 
     let end = Append { summary: summary(RunStatus::Failed), ..skips(middle, 1, 1) };
     place.store.append(end).await.unwrap();
-    assert_eq!(place.store.unfinished().await.unwrap(), [oldest, newest]);
+    assert_eq!(unfinished().await.iter().map(|run| run.run).collect::<Vec<_>>(), [oldest, newest]);
+}
+
+#[tokio::test]
+async fn unfinished_runs_say_when_they_go_on() {
+    let place = Place::new().await;
+    let waits = |reason, due_at| {
+        let waiting = Waiting { reason, step_id: None, until: None, then: None, error: None };
+        Summary { waiting: Some(waiting), due_at, ..summary(RunStatus::Waiting) }
+    };
+    let later = Timestamp(NOW.0 + 5);
+    let rows = [
+        (summary(RunStatus::Pending), Due::Now),
+        (Summary { due_at: Some(later), ..summary(RunStatus::Running) }, Due::Now),
+        (waits(WaitReason::Connection, Some(later)), Due::Now),
+        (waits(WaitReason::Storage, None), Due::Now),
+        (waits(WaitReason::Timer, Some(later)), Due::At(later)),
+        (waits(WaitReason::OutcomeUnknown, Some(later)), Due::At(later)),
+        (waits(WaitReason::OutcomeUnknown, None), Due::Never),
+    ];
+    for (summary, due) in rows {
+        let batch = Append { summary: summary.clone(), ..place.start(NOW, None) };
+        let run = batch.run;
+        place.store.append(batch).await.unwrap();
+        let unfinished = place.store.unfinished().await.unwrap();
+        let found = unfinished.into_iter().find(|found| found.run == run);
+        assert_eq!(found, Some(Unfinished { run, due }), "{summary:?}");
+    }
+}
+
+#[tokio::test]
+async fn when_a_run_goes_on_is_kept_with_every_batch() {
+    let place = Place::new().await;
+    let run = place.run(NOW, RunStatus::Running).await;
+    let due = async || place.store.run(place.company, run).await.unwrap().unwrap().due_at;
+    assert_eq!(due().await, None);
+    for (expected, status) in [(1, RunStatus::Running), (2, RunStatus::Waiting)] {
+        let due_at = Some(Timestamp(NOW.0 + 7));
+        let batch = Append { summary: Summary { due_at, ..summary(status) }, ..skips(run, expected, 1) };
+        place.store.append(batch).await.unwrap();
+        assert_eq!(due().await, due_at);
+    }
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@ mod isolation;
 mod journal;
 mod keys;
 mod open;
+mod restore;
 mod roundtrip;
 mod runs;
+mod sudden;
 mod watch;
 mod workflows;
 
@@ -58,6 +60,7 @@ impl Place {
             input: Value::from("the input"),
             connection: None,
             idempotency_key: idempotency_key.map(str::to_owned),
+            restarted_from: None,
         };
         Append {
             run,
@@ -86,7 +89,14 @@ impl Place {
 }
 
 fn summary(status: RunStatus) -> Summary {
-    Summary { status, waiting: None, started_at: Some(NOW), completed_at: None, output_at: None }
+    Summary {
+        status,
+        waiting: None,
+        started_at: Some(NOW),
+        completed_at: None,
+        output_at: None,
+        due_at: None,
+    }
 }
 
 /// Entries that go on from `expected`, each a skipped step named after its number.

@@ -260,7 +260,7 @@ async fn an_open_store_is_ready() {
 }
 
 /// What 0002 and later added, taken away again.
-const FIRST_VERSION: &str =
+pub const FIRST_VERSION: &str =
     "ALTER TABLE runs DROP COLUMN due_at; ALTER TABLE runs DROP COLUMN restarted_from;
                              DROP TABLE meta; DELETE FROM migrations WHERE version > 1";
 

@@ -93,7 +93,13 @@ async fn a_list_shows_input_output_and_error_from_the_journal() {
     append(store, failed, vec![Event::RunFailed { error: error.clone() }], summary.clone()).await;
 
     let waiting = place.run(NOW, RunStatus::Running).await;
-    let reason = Waiting { reason: WaitReason::OutcomeUnknown, step_id: None, error: Some(*error.clone()) };
+    let reason = Waiting {
+        reason: WaitReason::OutcomeUnknown,
+        step_id: None,
+        until: None,
+        then: None,
+        error: Some(*error.clone()),
+    };
     let summary =
         Summary { status: RunStatus::Waiting, waiting: Some(reason.clone()), completed_at: None, ..summary };
     append(store, waiting, vec![Event::StepSkipped { path: StepPath("a".to_owned()) }], summary).await;

@@ -1,0 +1,152 @@
+//! Restoring a backup: what runs sent after it was made is not in it, so no write of theirs may leave again before a
+//! person looked.
+
+use std::path::{Path, PathBuf};
+
+use loopfour_engine::definitions::Definitions;
+use loopfour_engine::ports::Append;
+use loopfour_engine::{Entry, Event, Run, RunId, RunStatus, StepPath, Timestamp};
+use rusqlite::{Connection, params};
+
+use crate::error::{BackupError, RestoreError};
+use crate::sqlite::journal::Prepared;
+use crate::sqlite::read_only::ReadOnly;
+use crate::sqlite::verify::{fold_run, verify};
+use crate::sqlite::{DATABASE, LOCK, copy, make_directory, meta, take_lock, uuid};
+use crate::{Store, Verified, migrate};
+
+/// What SQLite puts beside a database; of one that is gone it would be taken for the restored one's.
+const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// A database that was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// When the backup was made.
+    pub backup_at: Timestamp,
+    /// Runs in it.
+    pub runs: u64,
+    /// Entries of their journals.
+    pub entries: u64,
+    /// Runs that may have sent something after the backup, oldest first. No write of theirs is sent before a person says
+    /// what became of one.
+    pub held: Vec<HeldRun>,
+    /// How many more had failed by then: one that is tried again waits for a person at its first write.
+    pub failed: u64,
+}
+
+/// A run that was under way when the backup was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRun {
+    /// The run.
+    pub run: RunId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// The step that it was at, or came to next.
+    pub step: Option<StepPath>,
+    /// How it stood in the backup.
+    pub status: RunStatus,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Store {
+    /// Makes the database of a data directory that has none from a backup: the backup is checked and every journal played
+    /// back first, what may have been sent since is held, and only then has the database its name. Blocks.
+    ///
+    /// # Errors
+    /// The directory has a database or is in use; the backup is damaged, not ours or newer; a file cannot be read or
+    /// written. The directory has no database then.
+    pub fn restore(file: &Path, directory: &Path, now: Timestamp) -> Result<Restored, RestoreError> {
+        let backup = ReadOnly::open_file(file)?;
+        make_directory(directory)?;
+        let _lock = take_lock(&directory.join(LOCK))?;
+        let database = directory.join(DATABASE);
+        refuse_existing(&database)?;
+        let (restored, _) = copy::copy(backup.db(), &database, |copy| {
+            migrate::migrate_copy(copy, file, now)?;
+            let verified = checked(copy, file)?;
+            hold(copy, verified, now)
+                .map_err(|cause| BackupError::Failed { path: database.clone(), cause })
+                .map_err(RestoreError::from)
+        })?;
+        Ok(restored)
+    }
+}
+
+fn refuse_existing(database: &Path) -> Result<(), RestoreError> {
+    let beside = BESIDE.map(|ending| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    });
+    match beside.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        Some(path) => Err(RestoreError::Exists { path }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a backup of which something is wrong.
+fn checked(db: &Connection, file: &Path) -> Result<Verified, RestoreError> {
+    let mut first = None;
+    let verified = verify(db, |difference| {
+        first.get_or_insert_with(|| difference.to_string());
+    });
+    let verified = verified.map_err(|cause| crate::sqlite::refusal(file, &cause))?;
+    match first {
+        None => Ok(verified),
+        Some(first) => Err(RestoreError::Differs { path: file.to_owned(), first, count: verified.differ }),
+    }
+}
+
+/// Marks every run that can send anything again.
+fn hold(db: &Connection, verified: Verified, now: Timestamp) -> Result<Restored, String> {
+    let text = |cause: rusqlite::Error| cause.to_string();
+    let transaction = db.unchecked_transaction().map_err(text)?;
+    let backup_at = meta::mark_restored(&transaction).map_err(text)?;
+    let (runs, entries) = (verified.runs, verified.entries);
+    let mut restored = Restored { backup_at, runs, entries, held: Vec::new(), failed: 0 };
+    let definitions = Definitions::default();
+    for (run, since) in resumable(&transaction).map_err(text)? {
+        let before = fold_run(&transaction, &definitions, run).map_err(text)??;
+        mark(&transaction, before.clone(), backup_at, now)?;
+        if before.status.has_ended() {
+            restored.failed += 1;
+        } else {
+            restored.held.push(held(before, since));
+        }
+    }
+    transaction.commit().map_err(text)?;
+    Ok(restored)
+}
+
+/// The runs that go on, or do when a person wants it, oldest first, with the time of their last entries.
+fn resumable(db: &Connection) -> rusqlite::Result<Vec<(RunId, Timestamp)>> {
+    let sql = "SELECT r.id, e.at FROM runs r JOIN events e ON e.run = r.id AND e.seq = r.length
+               WHERE r.status IN ('pending', 'running', 'waiting', 'failed', 'timeout') ORDER BY r.created_at, r.id";
+    db.prepare(sql)?.query_map(params![], |row| Ok((RunId(uuid(row, 0)?), Timestamp(row.get(1)?))))?.collect()
+}
+
+fn mark(db: &Connection, mut run: Run, backup_at: Timestamp, now: Timestamp) -> Result<(), String> {
+    let expected = run.length;
+    let entry = Entry { seq: expected + 1, at: now, event: Event::RunRestored { backup_at } };
+    run.apply(&entry).map_err(|cause| cause.to_string())?;
+    let batch = Append { run: run.id, expected, entries: [entry].into(), summary: run.summary() };
+    let stored = Prepared::new(batch).and_then(|batch| match batch.store(db) {
+        Ok(stored) => stored,
+        Err(cause) => Err(crate::StorageError::from(cause).into()),
+    });
+    stored.map_err(|cause| cause.to_string())
+}
+
+fn held(run: Run, since: Timestamp) -> HeldRun {
+    let waits_at = run.waiting.as_ref().and_then(|waiting| waiting.step_id.clone());
+    let definition = run.definition();
+    let next = run.steps.iter().zip(&definition.steps).find(|(state, _)| !state.status.is_through());
+    HeldRun {
+        run: run.id,
+        workflow: definition.name.clone(),
+        step: waits_at.or_else(|| next.map(|(_, step)| StepPath(step.id.clone()))),
+        status: run.status,
+        since,
+    }
+}

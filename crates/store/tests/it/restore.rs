@@ -1,0 +1,171 @@
+//! A backup restored in another directory: what went on after it is not in it, so nothing is sent before a person looked.
+
+use loopfour_engine::call::Account;
+use loopfour_engine::ports::{Due, Unfinished};
+use loopfour_engine::{Effect, Request, WaitReason};
+use loopfour_store::{HeldRun, OpenError, ReadOnly, RestoreError, Restored};
+
+use super::backup::{append, begin, verified, worked};
+use super::*;
+
+/// Two runs of the workflow: one about to write, one that only began, and one that failed.
+async fn three(place: &Place) -> [RunId; 3] {
+    let writes = begin(place).await;
+    let request = Request {
+        provider: "stripe".to_owned(),
+        action: "stripe.createCustomer".to_owned(),
+        effect: Effect::Write,
+        method: "POST".to_owned(),
+        path: "/v1/customers".to_owned(),
+        query: String::new(),
+        form: String::new(),
+        version: "v".to_owned(),
+        account: Account { connection: "sandbox".to_owned(), mode: "sandbox".to_owned(), id: None },
+    };
+    let path = StepPath("get-or-create-customer".to_owned());
+    let intended = Event::CallIntended { path, epoch: 1, input: Value::Null, request: Box::new(request) };
+    append(place, writes, intended).await;
+    let begun = begin(place).await;
+    let failed = begin(place).await;
+    append(place, failed, Event::RunFailed { error: Box::default() }).await;
+    [writes, begun, failed]
+}
+
+/// A backup of a place, in a directory of its own.
+fn backup(place: &Place) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("backup");
+    ReadOnly::open(place.directory.path()).unwrap().backup(&file, NOW).unwrap();
+    (directory, file)
+}
+
+const LATER: Timestamp = Timestamp(NOW.0 + 60_000);
+
+#[tokio::test]
+async fn what_was_under_way_is_held_for_a_person() {
+    let place = worked(0).await;
+    let [writes, begun, failed] = three(&place).await;
+    let (_kept, file) = backup(&place);
+    let after = begin(&place).await;
+
+    let target = tempfile::tempdir().unwrap();
+    let directory = target.path().join("new");
+    let restored = Store::restore(&file, &directory, LATER).unwrap();
+    let held = |run, status| HeldRun {
+        run,
+        workflow: "Create and Send Invoice".to_owned(),
+        step: Some(StepPath("get-or-create-customer".to_owned())),
+        status,
+        since: NOW,
+    };
+    let expected = Restored {
+        backup_at: NOW,
+        runs: 3,
+        entries: 5,
+        held: vec![held(writes, RunStatus::Running), held(begun, RunStatus::Pending)],
+        failed: 1,
+    };
+    assert_eq!(restored, expected);
+    assert_eq!(verified(&directory), (loopfour_store::Verified { runs: 3, entries: 8, differ: 0 }, vec![]));
+
+    let store = Store::open(&directory, LATER).unwrap();
+    let row = store.run(place.company, writes).await.unwrap().unwrap();
+    assert_eq!(row.waiting.unwrap().reason, WaitReason::OutcomeUnknown);
+    for run in [writes, begun, failed] {
+        let last = store.load(run).await.unwrap().pop().unwrap();
+        assert_eq!((last.at, last.event), (LATER, Event::RunRestored { backup_at: NOW }));
+    }
+    assert!(store.load(after).await.unwrap().is_empty(), "it was made after the backup");
+    let due: Vec<Unfinished> = store.unfinished().await.unwrap();
+    assert!(due.iter().any(|found| found.run == writes && found.due != Due::Now), "{due:?}");
+    let list = store.runs(place.company, Default::default(), newest(10)).await.unwrap();
+    let listed = list.rows.into_iter().find(|listed| listed.row.id == failed).unwrap();
+    assert!(listed.error.is_some(), "why it failed is still told");
+}
+
+#[tokio::test]
+async fn a_restored_database_is_backed_up_and_restored_like_any_other() {
+    let place = worked(1).await;
+    let (_first, file) = backup(&place);
+    let second = tempfile::tempdir().unwrap();
+    Store::restore(&file, second.path(), LATER).unwrap();
+    let again = second.path().join("backup");
+    ReadOnly::open(second.path()).unwrap().backup(&again, LATER).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let restored = Store::restore(&again, third.path(), LATER).unwrap();
+    assert_eq!((restored.backup_at, restored.held.len()), (LATER, 1));
+    assert_eq!(verified(third.path()).0.differ, 0);
+}
+
+/// The file that a migration leaves, or a plain copy, does not say when it was made.
+#[tokio::test]
+async fn a_copy_of_an_earlier_version_is_brought_to_this_one() {
+    let place = worked(2).await;
+    let (_kept, file) = backup(&place);
+    rusqlite::Connection::open(&file).unwrap().execute_batch(open::FIRST_VERSION).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let restored = Store::restore(&file, target.path(), LATER).unwrap();
+    assert_eq!((restored.backup_at, restored.held.len()), (NOW, 2), "the time of its last entry");
+    assert_eq!(verified(target.path()).0.differ, 0);
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 2, "the database and the lock");
+}
+
+/// Refused with this message, in which `FILE` and `DIR` stand for the paths, and the directory has no database.
+#[track_caller]
+fn check_refused(file: &std::path::Path, directory: &std::path::Path, expected: &str) -> RestoreError {
+    let before = directory.join("loopfour.db").exists();
+    let error = Store::restore(file, directory, LATER).unwrap_err();
+    let message = error.to_string().replace(&file.display().to_string(), "FILE");
+    assert_eq!(message.replace(&directory.display().to_string(), "DIR"), expected);
+    assert_eq!(directory.join("loopfour.db").exists(), before);
+    error
+}
+
+#[tokio::test]
+async fn a_directory_with_a_database_is_not_restored_into() {
+    let place = worked(1).await;
+    let (_kept, file) = backup(&place);
+    let locked = "`DIR/loopfour.lock` is locked: another process uses this data directory; stop it, or talk to it with \
+                  `--server`";
+    check_refused(&file, place.directory.path(), locked);
+    let Place { directory, store, .. } = place;
+    drop(store);
+    let exists =
+        "`DIR/loopfour.db` exists already; a backup is restored into a data directory without a database";
+    check_refused(&file, directory.path(), exists);
+    let stale = tempfile::tempdir().unwrap();
+    std::fs::write(stale.path().join("loopfour.db-wal"), "stale").unwrap();
+    let exists = exists.replace("loopfour.db`", "loopfour.db-wal`");
+    check_refused(&file, stale.path(), &exists);
+}
+
+#[tokio::test]
+async fn a_backup_that_cannot_be_relied_on_is_not_restored() {
+    let place = worked(2).await;
+    let target = tempfile::tempdir().unwrap();
+    let spoilt = |sql: &str| {
+        let (kept, file) = backup(&place);
+        rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+        (kept, file)
+    };
+    let (_kept, file) = spoilt("UPDATE runs SET length = 5");
+    let error = Store::restore(&file, target.path(), LATER).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("length is 5, its journal says 1, and 1 more"), "{text}");
+
+    let (_kept, file) = spoilt("INSERT INTO migrations VALUES (1000, '1000_future.sql', 'x', 0)");
+    let error = Store::restore(&file, target.path(), LATER).unwrap_err();
+    assert!(matches!(error, RestoreError::Open(OpenError::Newer { .. })), "{error}");
+
+    let (_kept, file) = backup(&place);
+    let length = file.metadata().unwrap().len();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(length - 100).unwrap();
+    let error = Store::restore(&file, target.path(), LATER).unwrap_err();
+    assert!(matches!(error, RestoreError::Open(OpenError::Damaged { .. })), "{error}");
+
+    let none = target.path().join("none");
+    check_refused(&none, target.path(), "`FILE` cannot be used: No such file or directory (os error 2)");
+    let names: Vec<_> =
+        std::fs::read_dir(target.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["loopfour.lock"], "nothing is left of what was refused");
+}
