@@ -2,6 +2,7 @@
 //! optional fields, never change or remove any.
 
 use std::fmt;
+use std::sync::Arc;
 
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Value};
@@ -138,7 +139,7 @@ pub enum Event {
         /// The config with its templates filled in, before the wire rules.
         input: Value,
         /// What is sent.
-        request: Box<Request>,
+        request: Arc<Request>,
     },
     /// The step's call cannot be made ready for now.
     StepHeld {

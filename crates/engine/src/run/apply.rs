@@ -243,11 +243,13 @@ impl Run {
     }
 
     /// A call is to be sent. In a run from a backup it may have been sent since that was made.
-    fn intended(&mut self, step: usize, request: &Request, at: Timestamp) {
-        self.bound.entry(request.provider.clone()).or_insert_with(|| request.account.clone());
+    fn intended(&mut self, step: usize, request: &Arc<Request>, at: Timestamp) {
+        if !self.bound.contains_key(&request.provider) {
+            self.bound.insert(request.provider.clone(), request.account.clone());
+        }
         self.pause = None;
         self.steps[step].call = Some(CallState {
-            request: Arc::new(request.clone()),
+            request: Arc::clone(request),
             open: false,
             first_sent: at,
             tries: 0,

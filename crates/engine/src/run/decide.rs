@@ -232,7 +232,7 @@ impl Run {
             bound: self.bound.get(&action.action.provider),
         };
         match context.prepare.prepare(&call) {
-            Ok(request) => Event::CallIntended { path, epoch, input, request: Box::new(request) },
+            Ok(request) => Event::CallIntended { path, epoch, input, request: Arc::new(request) },
             Err(Unprepared::Refused(error)) => failed(path, epoch, step, Some(input), error),
             Err(Unprepared::NotReady(error)) => self.not_ready(path, epoch, step, error, context),
         }
