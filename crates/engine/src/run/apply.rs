@@ -290,7 +290,6 @@ impl Run {
         else {
             return Err("not a call that waits".to_owned());
         };
-        self.saw_clock(*date);
         let (step, call) = self.call(path, *epoch)?;
         let since = call.waited.filter(|(waited, _)| waited == reason).map_or(entry.at, |(_, since)| since);
         call.waited = Some((*reason, since));
@@ -305,6 +304,7 @@ impl Run {
         state.error = error.as_deref().cloned();
         state.attempt += u32::from(*counted);
         self.wait(*reason, Some(path.clone()), *until, error.as_deref());
+        self.saw_clock(*date);
         Ok(())
     }
 
