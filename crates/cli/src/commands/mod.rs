@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod help_markdown;
 mod keys;
+mod restore;
 mod run;
 mod runs;
 mod sandbox;
@@ -30,6 +31,7 @@ pub enum Command {
     Actions(actions::Actions),
     Config(config::Config),
     Backup(backup::Backup),
+    Restore(restore::Restore),
     Verify(verify::Verify),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
@@ -50,6 +52,7 @@ impl Command {
             Command::Actions(actions) => actions.carry_out(),
             Command::Config(config) => config.carry_out(),
             Command::Backup(backup) => backup.carry_out(),
+            Command::Restore(restore) => restore.carry_out(),
             Command::Verify(verify) => verify.carry_out(),
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
             Command::Completions(completions) => completions.carry_out(),

@@ -28,7 +28,7 @@ fn inside(place: &Place) -> Server {
 }
 
 /// Makes Stripe hold the answer of one call until long after the test.
-fn hold(sandbox: std::net::SocketAddr, kind: &str, (method, path): (&str, &str)) {
+pub fn hold(sandbox: std::net::SocketAddr, kind: &str, (method, path): (&str, &str)) {
     let fault = json!({"kind": kind, "milliseconds": 600_000, "match": {"method": method, "path": path}});
     let (status, answer) = crate::process::call(sandbox, "POST", "/_sandbox/faults", &fault.to_string());
     assert_eq!(status, 200, "{answer}");
@@ -51,7 +51,7 @@ fn await_call(sandbox: std::net::SocketAddr, (method, path): (&str, &str)) {
 }
 
 /// Waits until what that call writes is there, though its answer is held.
-fn await_write(sandbox: std::net::SocketAddr, (_, path): (&str, &str)) {
+pub fn await_write(sandbox: std::net::SocketAddr, (_, path): (&str, &str)) {
     let kind = match path {
         "/v1/customers" => "customer",
         "/v1/invoiceitems" => "invoiceitem",

@@ -1,6 +1,9 @@
-//! The commands on a data directory: `backup` and `verify`, beside a server and without one.
+//! The commands on a data directory: `backup`, `restore` and `verify`, beside a server and without one.
 
-use crate::process::{Ended, Place, Server};
+use serde_json::Value;
+
+use crate::crash::{await_write, hold};
+use crate::process::{Ended, Place, Server, call};
 
 /// Ends so, with exactly this on stdout, and on stderr.
 #[track_caller]
@@ -68,4 +71,66 @@ fn verifying_counts_and_names_what_differs() {
     assert_eq!((ended.code, lines.len()), (Some(1), 2), "{ended:?}");
     assert!(lines[0].starts_with("run_") && lines[0].contains("status is Cancelled"), "{ended:?}");
     assert_eq!(lines[1], said.replace("0 differ", "1 differ"));
+}
+
+#[test]
+fn a_backup_is_restored_where_there_is_no_database() {
+    let place = worked();
+    assert_eq!(place.run(&["backup", "kept.db"]).code, Some(0));
+    let ended = place.run(&["restore", "kept.db", "--data", "new"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.stderr.starts_with("restored kept.db into new: 1 runs, "), "{ended:?}");
+    assert!(ended.stderr.contains("\nruns that were started after that are not in it"), "{ended:?}");
+    assert!(ended.stderr.ends_with("\nno run was under way\n"), "{ended:?}");
+    assert_eq!(place.run(&["verify", "--data", "new"]), place.run(&["verify"]));
+
+    let exists = "error: `new/loopfour.db` exists already; a backup is restored into a data directory without a database \
+                  (hint: move the old data directory away, or name another with `--data`)\n";
+    check(&place, &["restore", "kept.db", "--data", "new"], 2, "", exists);
+    let foreign = "error: `flow.json` is not a LoopFour database: file is not a database\n";
+    check(&place, &["restore", "flow.json", "--data", "newer"], 2, "", foreign);
+    assert!(!place.path().join("newer").exists());
+}
+
+/// The backup is made while a write is under way, and the write arrives.
+#[test]
+fn what_may_have_been_sent_after_a_backup_is_listed_and_not_sent_again() {
+    let (place, elsewhere) = (Place::new(), Place::new());
+    let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
+    let write = ("POST", "/v1/customers");
+    hold(sandbox.address, "delay_after_write", write);
+    let server = Server::beside(&place, &sandbox);
+    let run = server.start_example("ada@example.com");
+    await_write(sandbox.address, write);
+    assert_eq!(place.run(&["backup", "kept.db"]).code, Some(0));
+    server.kill();
+
+    let ended = place.run(&["restore", "kept.db", "--data", "programs", "--json"]);
+    let record: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        (&record["runs"], &record["failed"], &record["held"][0]["run"]),
+        (&1.into(), &0.into(), &Value::from(&*run))
+    );
+
+    std::fs::rename(place.path().join("loopfour-data"), place.path().join("old")).unwrap();
+    let ended = place.run(&["restore", "kept.db"]);
+    let line = ended.stdout.trim_end();
+    assert!(
+        line.starts_with(&format!("{run}  Create and Send Invoice  create-customer  running  ")),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains("loopfour runs resolve RUN STEP"), "{ended:?}");
+
+    let server = Server::beside(&place, &sandbox);
+    let waits = server.call("GET", &format!("/api/v1/runs/{run}"), "").1;
+    let waiting = &waits["data"]["waiting"];
+    assert_eq!(
+        (&waiting["reason"], &waiting["stepId"]),
+        (&"outcome_unknown".into(), &"create-customer".into())
+    );
+    let customers = call(sandbox.address, "GET", "/_sandbox/objects?type=customer", "").1;
+    assert_eq!(customers["objects"].as_array().unwrap().len(), 1, "{customers}");
+    drop(server);
+    assert_eq!(place.run(&["verify"]).code, Some(0));
 }
