@@ -8,7 +8,7 @@ use loopfour_store::Cursor;
 use serde::Serialize;
 
 use crate::error::{Error, Problem};
-use crate::query::Position;
+use crate::query::{List, Position};
 
 /// What stands beside the data.
 #[derive(Debug, Default, Serialize)]
@@ -27,8 +27,8 @@ pub struct Meta {
 
 impl Meta {
     /// Beside a list, which goes on at `next`.
-    pub fn list(next: Option<Cursor>) -> Meta {
-        let cursor = next.map(|next| Position(next).to_string());
+    pub fn list(list: List, next: Option<Cursor>) -> Meta {
+        let cursor = next.map(|cursor| Position { list, cursor }.to_string());
         Meta { has_more: Some(cursor.is_some()), cursor, ..Meta::default() }
     }
 }

@@ -78,14 +78,21 @@ impl Query {
     }
 
     /// Which part of a list, the newest first: `limit`, `cursor`, `order`.
-    pub fn span(&mut self) -> Span {
-        self.span_from(Order::Descending)
+    pub fn span(&mut self, list: List) -> Span {
+        self.span_from(list, Order::Descending)
     }
 
     /// Which part of a list, in this order if nothing else is asked for.
-    pub fn span_from(&mut self, usual: Order) -> Span {
+    pub fn span_from(&mut self, list: List, usual: Order) -> Span {
         let limit = self.number("limit", 1..=100).unwrap_or(50);
-        let after = self.parsed("cursor", "a cursor that a list gave").map(|cursor: Position| cursor.0);
+        let mut after = None;
+        if let Some(position) = self.parsed("cursor", "a cursor that a list gave") {
+            let Position { list: given, cursor } = position;
+            after = (given == list).then_some(cursor);
+            if after.is_none() {
+                self.problem("cursor", "`cursor` comes from another list".to_owned());
+            }
+        }
         let choices = [("desc", Order::Descending), ("asc", Order::Ascending)];
         let order = self.choice("order", &choices).unwrap_or(usual);
         Span { order, after, limit }
@@ -115,13 +122,49 @@ impl Query {
     }
 }
 
-/// A cursor as clients carry it: opaque, in one spelling only.
+/// The lists that have cursors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position(pub Cursor);
+pub enum List {
+    /// API keys.
+    Keys,
+    /// Lines of a run's log.
+    Logs,
+    /// Runs.
+    Runs,
+    /// Versions of a workflow.
+    Versions,
+    /// Workflows.
+    Workflows,
+}
+
+impl List {
+    const ALL: [List; 5] = [List::Keys, List::Logs, List::Runs, List::Versions, List::Workflows];
+
+    /// The letter with which its cursors begin.
+    fn letter(self) -> char {
+        match self {
+            List::Keys => 'k',
+            List::Logs => 'l',
+            List::Runs => 'r',
+            List::Versions => 'v',
+            List::Workflows => 'w',
+        }
+    }
+}
+
+/// A cursor as clients carry it: opaque, in one spelling only, and good for its own list alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Whose it is.
+    pub list: List,
+    /// Where the list goes on.
+    pub cursor: Cursor,
+}
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{}", self.0.created_at.0, self.0.id.simple())
+        let Cursor { created_at, id } = self.cursor;
+        write!(f, "{}{:016x}{}", self.list.letter(), created_at.0, id.simple())
     }
 }
 
@@ -133,23 +176,27 @@ impl FromStr for Position {
     type Err = BadPosition;
 
     fn from_str(text: &str) -> Result<Position, BadPosition> {
-        let (time, id) = text.split_at_checked(16).ok_or(BadPosition)?;
+        let list = List::ALL.into_iter().find(|list| text.starts_with(list.letter())).ok_or(BadPosition)?;
+        let (time, id) = text[1..].split_at_checked(16).ok_or(BadPosition)?;
         let created_at = Timestamp(i64::from_str_radix(time, 16).map_err(|_| BadPosition)?);
         let id = Uuid::try_parse(id).map_err(|_| BadPosition)?;
-        let position = Position(Cursor { created_at, id });
+        let position = Position { list, cursor: Cursor { created_at, id } };
         if position.to_string() == text { Ok(position) } else { Err(BadPosition) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, Position, Timestamp, Uuid};
+    use super::{Cursor, List, Position, Timestamp, Uuid};
 
     #[test]
     fn a_cursor_reads_back_and_nothing_else_does() {
-        let position = Position(Cursor { created_at: Timestamp(1_764_000_000_123), id: Uuid::from_u128(7) });
-        let text = position.to_string();
-        assert_eq!(text.parse(), Ok(position));
+        let cursor = Cursor { created_at: Timestamp(1_764_000_000_123), id: Uuid::from_u128(7) };
+        for list in List::ALL {
+            let position = Position { list, cursor };
+            assert_eq!(position.to_string().parse(), Ok(position));
+        }
+        let text = Position { list: List::Runs, cursor }.to_string();
         for garbage in [
             "",
             "x",

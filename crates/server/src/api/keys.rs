@@ -14,7 +14,7 @@ use crate::auth::{Caller, Id};
 use crate::body::{self, Fields, kind};
 use crate::envelope::{Answer, Meta};
 use crate::error::Error;
-use crate::query::Query;
+use crate::query::{List, Query};
 use crate::view::Time;
 
 /// Longest name of a key, characters.
@@ -89,11 +89,11 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
 pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Answer, Error> {
     caller.needs(Scope::Admin)?;
     let mut query = Query::of(&uri);
-    let span = query.span();
+    let span = query.span(List::Keys);
     query.finish()?;
     let page = app.store().keys(caller.company(), span).await?;
     let items: Vec<KeyItem<'_>> = page.rows.iter().map(KeyItem::of).collect();
-    Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+    Answer::with_meta(StatusCode::OK, &items, &Meta::list(List::Keys, page.next))
 }
 
 /// `DELETE /keys/:id`: the key ends at once, in streams under way too. A key may end itself.
@@ -163,8 +163,9 @@ fn end_of(value: &Value, now: Timestamp, fields: &mut Fields) -> Option<Timestam
             None
         }
         Err(_) => {
-            let message =
-                format!("`expiresAt` must be a time such as `2027-01-31T00:00:00.000Z`, not `{text}`");
+            let message = format!(
+                "`expiresAt` must be a time such as `2027-01-31T00:00:00.000Z`, in the year 9999 at most, not `{text}`"
+            );
             fields.problem("expiresAt", message);
             None
         }

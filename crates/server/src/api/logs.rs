@@ -15,7 +15,7 @@ use crate::definition::apart;
 use crate::envelope::{Answer, Meta};
 use crate::error::Error;
 use crate::live;
-use crate::query::Query;
+use crate::query::{List, Query};
 use crate::view::{Time, reason_name, trigger_name};
 
 /// One line.
@@ -53,7 +53,7 @@ pub async fn list(
 ) -> Result<Answer, Error> {
     caller.needs(Scope::RunsRead)?;
     let mut query = Query::of(&uri);
-    let span = query.span_from(Order::Ascending);
+    let span = query.span_from(List::Logs, Order::Ascending);
     query.finish()?;
     let row = app.store().run(caller.company(), id).await?;
     row.ok_or_else(|| Error::missing("run", &id.to_string()))?;
@@ -66,7 +66,7 @@ pub async fn list(
         lines[end].level = Level::Warn;
         lines[end].message += &remark;
     }
-    Answer::with_meta(StatusCode::OK, &lines, &Meta::list(page.next))
+    Answer::with_meta(StatusCode::OK, &lines, &Meta::list(List::Logs, page.next))
 }
 
 /// What the workflow's `outputSchema` does not allow in the output. The run has done what it did, so this ends nothing:

@@ -11,7 +11,7 @@ use crate::auth::{Access, Caller, Id};
 use crate::definition::apart;
 use crate::envelope::{Answer, Meta};
 use crate::error::{Error, Problem};
-use crate::query::Query;
+use crate::query::{List, Query};
 use crate::view::{ListedView, RunView};
 use crate::{App, limits, live};
 
@@ -29,7 +29,7 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
         workflow: query.parsed("workflowId", "a workflow's id"),
         status: query.choice("status", &statuses),
     };
-    let span = query.span();
+    let span = query.span(List::Runs);
     query.finish()?;
     let page = app.store().runs(caller.company(), filter, span).await?;
     let mut titles = Vec::with_capacity(page.rows.len());
@@ -42,7 +42,7 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
     apart(size, move || {
         let runs = page.rows.iter().zip(titles);
         let items: Vec<ListedView<'_>> = runs.map(|(run, title)| ListedView::of(run, title)).collect();
-        Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+        Answer::with_meta(StatusCode::OK, &items, &Meta::list(List::Runs, page.next))
     })
     .await?
 }

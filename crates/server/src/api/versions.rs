@@ -14,8 +14,8 @@ use crate::auth::{Caller, Id, Version};
 use crate::body::{self, Fields, kind};
 use crate::definition::{self, Accepted, Errors};
 use crate::envelope::{Answer, Meta};
-use crate::error::Error;
-use crate::query::Query;
+use crate::error::{Code, Error};
+use crate::query::{List, Query};
 use crate::view::Time;
 
 /// What a version has beside its definition.
@@ -65,12 +65,12 @@ pub async fn list(
 ) -> Result<Answer, Error> {
     caller.needs(Scope::WorkflowsRead)?;
     let mut query = Query::of(&uri);
-    let span = query.span();
+    let span = query.span(List::Versions);
     query.finish()?;
     workflows::find(&app, &caller, id).await?;
     let page = app.store().workflow_versions(caller.company(), id, span).await?;
     let items: Vec<VersionItem<'_>> = page.rows.iter().map(|row| item(id, row)).collect();
-    Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+    Answer::with_meta(StatusCode::OK, &items, &Meta::list(List::Versions, page.next))
 }
 
 fn item(workflow_id: WorkflowId, row: &VersionHead) -> VersionItem<'_> {
@@ -147,7 +147,7 @@ pub async fn rollback(
 async fn find(app: &App, caller: &Caller, id: WorkflowId, version: u32) -> Result<VersionRow, Error> {
     workflows::find(app, caller, id).await?;
     let row = app.store().workflow_version(caller.company(), id, version).await?;
-    row.ok_or_else(|| Error::missing(&format!("version of workflow `{id}`"), &version.to_string()))
+    row.ok_or_else(|| Error::new(Code::NotFound, format!("workflow `{id}` has no version {version}")))
 }
 
 fn number(value: &Value, fields: &mut Fields) -> Option<u32> {
@@ -156,6 +156,10 @@ fn number(value: &Value, fields: &mut Fields) -> Option<u32> {
         Value::Integer(number) if *number > 0 => Some(u32::try_from(*number).unwrap_or(u32::MAX)),
         Value::Integer(number) => {
             fields.problem("version", format!("`version` must be a whole number from 1, not {number}"));
+            None
+        }
+        Value::Decimal(number) => {
+            fields.problem("version", format!("`version` must be a whole number, not {number}"));
             None
         }
         other => {

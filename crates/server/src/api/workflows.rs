@@ -14,7 +14,7 @@ use crate::body::{self, Fields};
 use crate::definition::{self, Accepted, Errors};
 use crate::envelope::{Answer, Meta};
 use crate::error::{Code, Error, Problem};
-use crate::query::Query;
+use crate::query::{List, Query};
 use crate::view::Time;
 use crate::{App, limits};
 
@@ -79,11 +79,11 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
     let mut query = Query::of(&uri);
     let statuses = WorkflowStatus::ALL.map(|status| (status.name(), status));
     let filter = WorkflowFilter { status: query.choice("status", &statuses), search: query.text("search") };
-    let span = query.span();
+    let span = query.span(List::Workflows);
     query.finish()?;
     let page = app.store().workflows(caller.company(), filter, span).await?;
     let items: Vec<WorkflowItem<'_>> = page.rows.iter().map(item).collect();
-    Answer::with_meta(StatusCode::OK, &items, &Meta::list(page.next))
+    Answer::with_meta(StatusCode::OK, &items, &Meta::list(List::Workflows, page.next))
 }
 
 fn item(row: &WorkflowRow) -> WorkflowItem<'_> {

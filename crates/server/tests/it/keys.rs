@@ -30,7 +30,7 @@ async fn everything_wrong_with_a_key_is_said_at_once() {
                 "name: `name` is missing",
                 "scopes[0]: unknown scope `runs:red`",
                 "scopes[1]: a scope must be text, not a number",
-                "expiresAt: `expiresAt` must be a time such as `2027-01-31T00:00:00.000Z`, not `tomorrow`",
+                "expiresAt: `expiresAt` must be a time such as `2027-01-31T00:00:00.000Z`, in the year 9999 at most, not `tomorrow`",
                 "nmae: unknown key `nmae`",
             ],
         ),

@@ -17,6 +17,10 @@ async fn workflows_are_listed_newest_first_page_by_page() {
             r#""meta":{"cursor":"CURSOR","hasMore":true}}"#
         )
     );
+    for other in ["runs", "keys"] {
+        let refused = server.get(&format!("/{other}?cursor={cursor}")).await;
+        refused.check_error(400, "VALIDATION_ERROR", &["cursor: `cursor` comes from another list"]);
+    }
     let rest = server.get(&format!("/workflows?limit=2&cursor={cursor}")).await.json();
     assert_eq!(names(&rest), ["two", "one"]);
     assert_eq!(rest["meta"], serde_json::json!({"hasMore": false}));

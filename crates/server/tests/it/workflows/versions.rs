@@ -76,9 +76,12 @@ async fn what_is_no_version_is_refused() {
     for version in ["2", "99999999999"] {
         server.post(&path, &format!(r#"{{"version":{version}}}"#)).await.check_error(404, "NOT_FOUND", &[]);
     }
+    let unknown = server.post(&path, r#"{"version":2}"#).await;
+    assert_eq!(unknown.text("/error/message"), format!("workflow `{id}` has no version 2"));
     for (body, problem) in [
         ("{}", "version: `version` is missing"),
         (r#"{"version":0}"#, "version: `version` must be a whole number from 1, not 0"),
+        (r#"{"version":1.5}"#, "version: `version` must be a whole number, not 1.5"),
         (r#"{"version":"1"}"#, "version: `version` must be a whole number, not text"),
     ] {
         server.post(&path, body).await.check_error(400, "VALIDATION_ERROR", &[problem]);
