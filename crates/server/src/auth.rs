@@ -14,7 +14,8 @@ use crate::App;
 use crate::error::{Code, Error};
 use crate::rate::{Class, Peer, Slot};
 
-const API_KEY: &str = "x-api-key";
+/// The header that carries the key.
+pub const API_KEY: &str = "x-api-key";
 /// The longest that a stream sleeps without looking at its key's end.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 

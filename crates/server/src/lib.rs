@@ -22,6 +22,7 @@ pub mod view;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{FromRequestParts as _, Request, State};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Clock, Runs};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
@@ -29,6 +30,7 @@ use loopfour_lang::Workflow;
 use loopfour_store::Store;
 use tokio::sync::watch;
 
+use crate::auth::Caller;
 use crate::error::{Code, Error};
 use crate::rate::{RateLimits, Rates};
 
@@ -118,17 +120,31 @@ pub fn router(app: App) -> Router {
     let routes = routes::routes().into_iter();
     routes
         .fold(Router::new(), |router, route| router.route(route.path, route.handler))
+        // The same page; only one address of it is told of.
+        .route("/docs/", axum::routing::get(api::reference::page))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn(request::around))
         .with_state(app)
 }
 
-async fn unknown(uri: hyper::Uri) -> Error {
-    let path: String = uri.path().chars().take(200).collect();
-    Error::new(Code::NotFound, format!("there is nothing at `{path}`"))
+async fn unknown(State(app): State<App>, request: Request) -> Error {
+    let path: String = request.uri().path().chars().take(200).collect();
+    let error = Error::new(Code::NotFound, format!("there is nothing at `{path}`"));
+    counted(&app, request).await.err().unwrap_or(error)
 }
 
-async fn wrong_method(method: hyper::Method) -> Error {
-    Error::new(Code::MethodNotAllowed, format!("{method} is not taken here; the `allow` header says what is"))
+async fn wrong_method(State(app): State<App>, request: Request) -> Error {
+    let message = format!("{} is not taken here; the `allow` header says what is", request.method());
+    let error = Error::new(Code::MethodNotAllowed, message);
+    counted(&app, request).await.err().unwrap_or(error)
+}
+
+/// Counts a request that nothing answers, where it comes with a key: guessing addresses is no way around the limits.
+async fn counted(app: &App, request: Request) -> Result<(), Error> {
+    let (mut parts, _) = request.into_parts();
+    if parts.uri.path().starts_with("/api/v1") && parts.headers.contains_key(auth::API_KEY) {
+        Caller::from_request_parts(&mut parts, app).await?;
+    }
+    Ok(())
 }

@@ -42,6 +42,27 @@ async fn every_kind_of_call_has_its_own_window() {
 }
 
 #[tokio::test]
+async fn what_nothing_answers_counts_too() {
+    let server = Server::limited(limits("read=2,write=2")).await;
+    for (line, status, left) in [
+        ("GET /api/v1/nothing", 404, Some("2 1 1767323106")),
+        ("DELETE /api/v1/workflows", 405, Some("2 1 1767323106")),
+        ("PATCH /api/v1/me", 405, Some("2 0 1767323106")),
+        ("PATCH /api/v1/me", 429, Some("2 0 1767323106")),
+        ("GET /nothing", 404, None),
+    ] {
+        let reply = server.request(line).send().await;
+        assert_eq!((reply.status, headers(&reply).as_deref()), (status, left), "{line}");
+    }
+    for line in ["GET /api/v1/nothing", "PATCH /api/v1/me"] {
+        let reply = server.request(line).key("wfk_00000000000000000000000000000000").send().await;
+        reply.check_error(401, "UNAUTHORIZED", &[]);
+    }
+    let without = server.request("GET /api/v1/nothing").without_key().send().await;
+    assert_eq!((without.status, headers(&without)), (404, None));
+}
+
+#[tokio::test]
 async fn refused_requests_count_and_429s_do_not() {
     let server = Server::limited(limits("read=4,write=4")).await;
     let get = async |path: &str, status: u16| {
@@ -61,8 +82,8 @@ async fn refused_requests_count_and_429s_do_not() {
     }
     server.clock.advance(60_100);
     assert_eq!(get("/me", 200).await, "3", "none of the refused ones was counted");
-    // What needs no key has no window, nor has what is answered without looking at it.
-    for line in ["GET /healthz", "GET /api/v1/none", "DELETE /api/v1/me"] {
+    // What needs no key has no window, nor has what is no part of the API.
+    for line in ["GET /healthz", "DELETE /healthz", "GET /none"] {
         assert_eq!(headers(&server.request(line).send().await), None, "{line}");
     }
 }

@@ -124,6 +124,8 @@ async fn the_page_is_served_with_all_it_needs_and_may_load_nothing_else() {
     let server = Server::start().await;
     let page = server.request("GET /docs").without_key().send().await;
     assert_eq!(page.status, 200);
+    let alias = server.request("GET /docs/").without_key().send().await;
+    assert_eq!((alias.status, &alias.body), (200, &page.body));
     assert!(page.headers["content-security-policy"].starts_with("default-src 'none'; script-src 'self';"));
     assert!(!page.headers["content-security-policy"].contains("unsafe"));
     let mut loaded = 0;
