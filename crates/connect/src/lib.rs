@@ -2,11 +2,15 @@
 //! answer means.
 //!
 //! A provider is a folder, an action is a row of the catalogue. Providers judge answers, the engine acts on them:
-//! nothing in here retries, waits or keeps state about runs.
+//! nothing in here retries, or keeps state about runs. What it keeps is about accounts: whose they are, and their pace.
 
 mod credentials;
 mod http;
+pub mod pace;
 pub mod stripe;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use loopfour_engine::error::code;
 use loopfour_engine::ports::{Actions, Call, Candidates, FindError, Prepare, Unprepared};
@@ -35,7 +39,7 @@ pub enum Error {
 /// The providers, by name. One for the process: its clients keep their connections open.
 #[derive(Debug)]
 pub struct Connect {
-    stripe: stripe::Stripe,
+    stripe: Arc<stripe::Stripe>,
 }
 
 impl Connect {
@@ -44,10 +48,21 @@ impl Connect {
     /// # Errors
     /// A key or a base address that cannot be used, or no certificates on this machine.
     pub fn new(stripe: stripe::Config) -> Result<Connect, Error> {
-        Ok(Connect { stripe: stripe::Stripe::new(stripe)? })
+        Ok(Connect { stripe: Arc::new(stripe::Stripe::new(stripe)?) })
     }
 
-    fn provider(&self, name: &str) -> Result<&stripe::Stripe, StepError> {
+    /// Asks whose accounts the connections are. Without it the first call is not prepared yet, and asks.
+    ///
+    /// # Errors
+    /// It was not told within the limit; it is asked again when a call needs it.
+    pub async fn identify(&self, limit: Duration) -> Result<(), StepError> {
+        match tokio::time::timeout(limit, self.stripe.identify()).await {
+            Ok(told) => told.map_err(|failure| failure.error),
+            Err(_) => Err(stripe::account_not_known()),
+        }
+    }
+
+    fn provider(&self, name: &str) -> Result<&Arc<stripe::Stripe>, StepError> {
         match name {
             stripe::NAME => Ok(&self.stripe),
             _ => Err(StepError::new(

@@ -12,8 +12,10 @@ use super::quirks::LineItem;
 use super::refusal::{Refusal, Result};
 use super::value::{Node, integer, shown};
 
-const STAMP_RUN: &str = "loopfour_run";
-const STAMP_STEP: &str = "loopfour_step";
+/// Under which a created object carries its run in its metadata.
+pub(super) const STAMP_RUN: &str = "loopfour_run";
+/// The step, likewise.
+pub(super) const STAMP_STEP: &str = "loopfour_step";
 /// What Stripe takes as a value in metadata, in characters.
 const STAMP_LIMIT: usize = 500;
 

@@ -1,13 +1,14 @@
 //! A DELETE, for which Stripe takes no idempotency key: whether it is done is seen by reading the object (spec 11.7).
 //! Done already is success, whoever did it; the output is then the object as it was read.
 
-use std::time::Instant;
-
-use loopfour_engine::{Attempt, Failure, Finding, Outcome, Request, Sending};
+use loopfour_engine::{Attempt, Effect, Failure, Finding, Outcome, Request, Sending};
 use loopfour_lang::Value;
 
-use super::{Stripe, error};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Stripe, error, unsent, until};
 use crate::credentials::Connection;
+use crate::pace::Place;
 
 /// What reading the object shows.
 enum Look {
@@ -30,7 +31,15 @@ impl Stripe {
             Attempt::Again => match self.look(connection, sending, deadline).await {
                 Look::Done(outcome) => return outcome,
                 Look::Missing(failure) | Look::Unclear(failure) => return Outcome::Failed(failure),
-                Look::NotDone => {}
+                // The look took a while; the call's own turn is past.
+                Look::NotDone => {
+                    if timeout_at(deadline, self.pace(connection, sending.request, Place::Ahead))
+                        .await
+                        .is_err()
+                    {
+                        return Outcome::failed(Finding::Unreachable, unsent::no_turn(sending.request));
+                    }
+                }
             },
             Attempt::Look => {
                 return match self.look(connection, sending, deadline).await {
@@ -56,6 +65,9 @@ impl Stripe {
 
     async fn look(&self, connection: &Connection, sending: Sending<'_>, deadline: Instant) -> Look {
         let request = reading(sending.request);
+        if timeout_at(deadline, self.pace(connection, &request, Place::Ahead)).await.is_err() {
+            return Look::Unclear(error::failure(Finding::Unreachable, unsent::no_turn(&request)));
+        }
         match self.exchange(connection, until(deadline, Sending { request: &request, ..sending })).await {
             Outcome::Done { output, receipt } if is_gone(output.value()) => {
                 Look::Done(Outcome::Done { output, receipt })
@@ -74,21 +86,29 @@ impl Stripe {
     }
 }
 
-fn until(deadline: Instant, sending: Sending<'_>) -> Sending<'_> {
-    Sending { timeout: deadline.saturating_duration_since(Instant::now()), ..sending }
-}
-
 /// The request that reads what the delete is about, in the same form.
 fn reading(delete: &Request) -> Request {
-    let expand: Vec<&str> = delete.query.split('&').filter(|pair| pair.starts_with("expand[")).collect();
-    Request { method: "GET".to_owned(), query: expand.join("&"), ..delete.clone() }
+    Request {
+        effect: Effect::Read,
+        method: "GET".to_owned(),
+        query: expansions(delete),
+        form: String::new(),
+        ..delete.clone()
+    }
+}
+
+/// What the answer is to hold in full, as a query.
+pub(super) fn expansions(request: &Request) -> String {
+    let pairs = request.query.split('&').chain(request.form.split('&'));
+    pairs.filter(|pair| pair.starts_with("expand[")).collect::<Vec<&str>>().join("&")
 }
 
 fn is_missing(failure: &Failure) -> bool {
     failure.finding == Finding::Refused && failure.error.status == Some(404)
 }
 
-fn is_gone(object: &Value) -> bool {
+/// Whether it is canceled or deleted.
+pub(super) fn is_gone(object: &Value) -> bool {
     let Value::Object(members) = object else { return false };
     let canceled = matches!(members.get("status"), Some(Value::Text(status)) if **status == *"canceled");
     canceled || members.get("deleted") == Some(&Value::Boolean(true))

@@ -2,15 +2,14 @@
 //! to do; decides nothing about trying again.
 
 use bytes::Bytes;
-use loopfour_engine::call::Account;
 use loopfour_engine::error::code;
 use loopfour_engine::{Effect, Failure, Finding, Outcome, Receipt, Request, StepError};
 use loopfour_lang::{Document, Object, Value, json};
+use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{StatusCode, Url};
 
+use super::NAME;
 use super::value::cut;
-use super::{API_BASE, NAME};
 use crate::http::Answer;
 
 /// Longest text of Stripe's that is kept, in characters.
@@ -260,38 +259,14 @@ impl<'a> Refusal<'a> {
     }
 }
 
+/// A failure of which nothing is said beside its error.
+pub(super) fn failure(finding: Finding, error: StepError) -> Box<Failure> {
+    Box::new(Failure { finding, error, retry_after: None, date: None })
+}
+
 /// An error of this provider; the rest is empty.
 pub(super) fn provider_error(code: &str, message: impl Into<String>, hint: impl Into<String>) -> StepError {
     StepError { provider: Some(NAME.to_owned()), ..StepError::new(code, message, hint) }
-}
-
-/// No key and no sandbox.
-pub(super) fn no_connection() -> StepError {
-    let message = "there is no connection to Stripe";
-    provider_error(code::AUTHENTICATION_ERROR, message, "set STRIPE_API_KEY or start with --sandbox")
-}
-
-/// The run is bound to other credentials than there are.
-pub(super) fn other_account(bound: &Account, configured: &Account) -> StepError {
-    let shown = |account: &Account| format!("`{}` ({})", account.connection, account.mode);
-    let message = format!(
-        "the run began under the Stripe connection {}, and this server has {}",
-        shown(bound),
-        shown(configured)
-    );
-    let hint = match bound.mode.as_str() {
-        "sandbox" => "start with --sandbox to let it go on".to_owned(),
-        mode => format!("start without --sandbox and with the {mode} key of that account to let it go on"),
-    };
-    provider_error(code::AUTHENTICATION_ERROR, message, hint)
-}
-
-/// No connection stood, so nothing was sent.
-pub(super) fn not_connected(base: &Url, cause: &str) -> StepError {
-    let host = base.host_str().unwrap_or(API_BASE);
-    let message = format!("{host} cannot be reached: {cause}");
-    let hint = "nothing was sent: check the network, DNS and LOOPFOUR_STRIPE_API_BASE";
-    StepError { retryable: true, ..provider_error(code::API_ERROR, message, hint) }
 }
 
 /// The request may have arrived, and no answer came.
@@ -305,16 +280,6 @@ pub(super) fn not_done(request: &Request) -> StepError {
     let message =
         format!("`{}` was sent, no answer came, and the object does not show it done", request.action);
     provider_error(code::OUTCOME_UNKNOWN, message, "look at the object in Stripe, then resolve the step")
-}
-
-/// A journaled request that cannot be put on the wire.
-pub(super) fn unsendable(part: &str, value: &str) -> StepError {
-    let message = format!("the {part} of the request cannot be sent: {:?}", cut(value, 80));
-    provider_error(
-        code::INTERNAL_ERROR,
-        message,
-        "a defect of LoopFour, or a journal from elsewhere; please report it",
-    )
 }
 
 /// What follows from an unknown outcome.

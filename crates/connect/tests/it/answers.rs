@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loopfour_connect::stripe::Config;
 use loopfour_engine::ports::Actions;
-use loopfour_engine::{Outcome, Receipt, Request, Sending, StepError, WaitReason};
+use loopfour_engine::{Attempt, Failure, Outcome, Receipt, Request, Sending, StepError};
 use uuid::Uuid;
 
 use crate::server::{Answer, Seen, Server, answer};
@@ -23,7 +23,7 @@ fn a_read() -> Request {
 
 fn send(config: Config, request: &Request, timeout: Duration) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(connect(config).perform(Sending { request, key: KEY, timeout, again: false }))
+    runtime.block_on(connect(config).perform(Sending { request, key: KEY, timeout, attempt: Attempt::First }))
 }
 
 fn exchange(request: &Request, scripted: Answer) -> (Outcome, Seen) {
@@ -32,23 +32,19 @@ fn exchange(request: &Request, scripted: Answer) -> (Outcome, Seen) {
     (outcome, server.finish())
 }
 
-/// `refused settles code status retryable`, with its error.
-fn summary(outcome: &Outcome) -> (String, StepError) {
-    let line = |head: &str, error: &StepError| {
-        let status = error.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let retryable = if error.retryable { "retryable" } else { "final" };
-        (format!("{head} {} {status} {retryable}", error.code), error.clone())
-    };
+fn failure(outcome: Outcome) -> Failure {
     match outcome {
         Outcome::Done { .. } => panic!("{outcome:?}"),
-        Outcome::Refused { error, settles: true } => line("settled", error),
-        Outcome::Refused { error, settles: false } => line("unsettled", error),
-        Outcome::Unknown { error } => line("unknown", error),
-        Outcome::NotSent { error, reason: WaitReason::Retry } => line("unsent-retry", error),
-        Outcome::NotSent { error, reason: WaitReason::Connection } => line("unsent-connection", error),
-        Outcome::NotSent { .. } => panic!("{outcome:?}"),
-        Outcome::Defect { error } => line("defect", error),
+        Outcome::Failed(failure) => *failure,
     }
+}
+
+/// `Finding code status retryable`, with its error.
+fn summary(outcome: &Outcome) -> (String, StepError) {
+    let Failure { finding, error, .. } = failure(outcome.clone());
+    let status = error.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let retryable = if error.retryable { "retryable" } else { "final" };
+    (format!("{finding:?} {} {status} {retryable}", error.code), error)
 }
 
 #[track_caller]
@@ -64,85 +60,104 @@ fn check(status: &str, headers: &[&str], error: &str, expected: &str) -> StepErr
     error
 }
 
+/// The table of answers and what each says about the call (spec 8, 12.5).
 #[test]
 fn status_first_then_code() {
-    let invalid = r#"{"type": "invalid_request_error", "message": "m"}"#;
+    let plain = r#"{"type": "invalid_request_error", "message": "m"}"#;
     let code =
         |code: &str| format!(r#"{{"type": "invalid_request_error", "code": "{code}", "message": "m"}}"#);
-    check("400 Bad Request", &[], invalid, "settled invalid_request_error 400 final");
-    check(
-        "400 Bad Request",
-        &[],
-        r#"{"type": "idempotency_error", "message": "m"}"#,
-        "defect api_error 400 final",
-    );
-    check("400 Bad Request", &[], &code("rate_limit"), "unsettled rate_limit_error 400 retryable");
-    check("401 Unauthorized", &[], invalid, "unsettled authentication_error 401 final");
-    check(
-        "402 Payment Required",
-        &[],
-        r#"{"type": "card_error", "code": "expired_card"}"#,
-        "settled expired_card 402 final",
-    );
-    check("402 Payment Required", &[], r#"{"type": "card_error"}"#, "settled card_declined 402 final");
-    check("403 Forbidden", &[], &code("account_invalid"), "unsettled authentication_error 403 final");
-    let error = check("403 Forbidden", &[], invalid, "unsettled invalid_request_error 403 final");
+    let (yes, no) = ("Stripe-Should-Retry: true", "Stripe-Should-Retry: false");
+    let idempotency = r#"{"type": "idempotency_error", "message": "m"}"#;
+    let in_use = r#"{"type": "idempotency_error", "code": "idempotency_key_in_use", "message": "m"}"#;
+    let (none, replayed): (&[&str], &[&str]) = (&[], &["Idempotent-Replayed: true"]);
+    let rows: &[(&str, &[&str], &str, &str)] = &[
+        ("400 Bad Request", none, plain, "Refused invalid_request_error 400 final"),
+        ("400 Bad Request", &[yes], plain, "Refused invalid_request_error 400 retryable"),
+        ("400 Bad Request", replayed, plain, "Refused invalid_request_error 400 final"),
+        ("400 Bad Request", none, idempotency, "Defect api_error 400 final"),
+        ("400 Bad Request", &[yes], idempotency, "Defect api_error 400 final"),
+        ("400 Bad Request", none, &code("rate_limit"), "Throttled rate_limit_error 400 retryable"),
+        ("400 Bad Request", none, "", "Forbidden invalid_request_error 400 final"),
+        ("401 Unauthorized", none, plain, "Unauthorized authentication_error 401 final"),
+        ("401 Unauthorized", none, "", "Unauthorized authentication_error 401 final"),
+        (
+            "402 Payment Required",
+            none,
+            r#"{"type": "card_error", "code": "expired_card"}"#,
+            "Refused expired_card 402 final",
+        ),
+        ("402 Payment Required", replayed, r#"{"type": "card_error"}"#, "Refused card_declined 402 final"),
+        ("402 Payment Required", none, "", "Forbidden card_declined 402 final"),
+        ("403 Forbidden", none, &code("account_invalid"), "Unauthorized authentication_error 403 final"),
+        ("403 Forbidden", none, plain, "Forbidden invalid_request_error 403 final"),
+        ("404 Not Found", none, &code("resource_missing"), "Refused invalid_request_error 404 final"),
+        ("404 Not Found", none, "", "Forbidden invalid_request_error 404 final"),
+        ("409 Conflict", none, in_use, "KeyInUse invalid_request_error 409 retryable"),
+        ("409 Conflict", &[yes], in_use, "KeyInUse invalid_request_error 409 retryable"),
+        ("409 Conflict", &[yes], plain, "Busy invalid_request_error 409 retryable"),
+        ("409 Conflict", &[no], plain, "Conflict invalid_request_error 409 final"),
+        ("409 Conflict", none, plain, "Conflict invalid_request_error 409 retryable"),
+        ("418 Teapot", none, plain, "Forbidden invalid_request_error 418 final"),
+        ("429 Slow", none, &code("rate_limit"), "Throttled rate_limit_error 429 retryable"),
+        ("429 Slow", &[no], plain, "Throttled rate_limit_error 429 final"),
+        ("429 Slow", none, "", "Throttled rate_limit_error 429 retryable"),
+        ("429 Slow", none, &code("lock_timeout"), "Busy rate_limit_error 429 retryable"),
+        ("500 Oops", none, r#"{"type": "api_error", "message": "m"}"#, "Unknown api_error 500 retryable"),
+        ("500 Oops", &[no], "", "Unknown api_error 500 final"),
+        ("500 Oops", replayed, "", "ReplayedError api_error 500 retryable"),
+        ("503 Oops", none, "", "Unknown api_error 503 retryable"),
+        ("302 Found", &["Location: http://127.0.0.1:1/x"], "", "Unknown api_error 302 final"),
+        ("304 Not Modified", none, "", "Unknown api_error 304 final"),
+    ];
+    for (status, headers, error, expected) in rows {
+        check(status, headers, error, expected);
+    }
+    let error = check("403 Forbidden", &[], plain, "Forbidden invalid_request_error 403 final");
     assert_eq!(error.reason.as_deref(), Some("permission"));
-    check("404 Not Found", &[], &code("resource_missing"), "settled invalid_request_error 404 final");
-    let in_use = code("idempotency_key_in_use");
-    let error = check("409 Conflict", &[], &in_use, "unsettled invalid_request_error 409 retryable");
+    let error = check("409 Conflict", &[], in_use, "KeyInUse invalid_request_error 409 retryable");
     assert_eq!(error.reason.as_deref(), Some("idempotency_key_in_use"));
-    check("418 Teapot", &[], invalid, "unsettled invalid_request_error 418 final");
-    let error = check(
-        "429 Slow",
-        &["Retry-After: 7"],
-        &code("rate_limit"),
-        "unsettled rate_limit_error 429 retryable",
-    );
-    assert!(error.hint.contains("in 7 s"), "{}", error.hint);
-    let error = check("429 Slow", &[], &code("lock_timeout"), "unsettled rate_limit_error 429 retryable");
+    let error = check("429 Slow", &[], &code("lock_timeout"), "Busy rate_limit_error 429 retryable");
     assert!(error.hint.contains("holds the object"), "{}", error.hint);
-    check("500 Oops", &[], r#"{"type": "api_error", "message": "m"}"#, "unknown api_error 500 retryable");
-    check("503 Oops", &[], "", "unknown api_error 503 retryable");
-    check("302 Found", &["Location: http://127.0.0.1:1/x"], "", "unknown api_error 302 final");
-    check("304 Not Modified", &[], "", "unknown api_error 304 final");
 }
 
 #[test]
-fn stripes_word_on_retries_goes_first() {
-    let no = &["Stripe-Should-Retry: false"];
-    let yes = &["Stripe-Should-Retry: true"];
-    check(
-        "409 Conflict",
-        no,
-        r#"{"type": "invalid_request_error"}"#,
-        "unsettled invalid_request_error 409 final",
-    );
-    check("500 Oops", no, "", "unknown api_error 500 final");
-    check(
-        "400 Bad Request",
-        yes,
-        r#"{"type": "invalid_request_error"}"#,
-        "settled invalid_request_error 400 retryable",
-    );
-    check("429 Slow", no, r#"{"type": "invalid_request_error"}"#, "unsettled rate_limit_error 429 final");
-}
-
-#[test]
-fn a_refusal_that_is_not_stripes_settles_nothing() {
-    check("404 Not Found", &[], "", "unsettled invalid_request_error 404 final");
+fn a_refusal_that_is_not_stripes_says_so() {
     let (outcome, _) = exchange(&a_write(), answer("400 Bad Request", &[], "<html>proxy</html>"));
     let (line, error) = summary(&outcome);
-    assert_eq!(line, "unsettled invalid_request_error 400 final");
+    assert_eq!(line, "Forbidden invalid_request_error 400 final");
     assert!(error.hint.contains("LOOPFOUR_STRIPE_API_BASE"), "{}", error.hint);
     assert!(!error.message.contains("html"), "{}", error.message);
+}
+
+#[test]
+fn every_failure_tells_the_providers_clock_and_how_long_to_wait() {
+    let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
+    let check = |status: &str, headers: &[&str], date: Option<i64>, wait: Option<u64>| {
+        let failure = failure(exchange(&a_write(), answer(status, headers, "{}")).0);
+        assert_eq!((failure.date, failure.retry_after), (date, wait), "{status} {headers:?}");
+    };
+    let at = Some(784_111_777);
+    check("429 Slow", &[date, "Retry-After: 7"], at, Some(7000));
+    check("503 Oops", &["Retry-After: 0"], None, Some(0));
+    check("429 Slow", &[date, "Retry-After: Sun, 06 Nov 1994 08:50:07 GMT"], at, Some(30_000));
+    check("429 Slow", &[date, "Retry-After: Sun, 06 Nov 1994 08:49:07 GMT"], at, Some(0));
+    check("429 Slow", &["Retry-After: Sun, 06 Nov 1994 08:49:07 GMT"], None, Some(0));
+    check("429 Slow", &["Retry-After: 99999999999"], None, Some(3_600_000));
+    for nonsense in ["Retry-After: soon", "Retry-After: -1", "Retry-After: 1e3", "Retry-After:"] {
+        check("429 Slow", &[nonsense], None, None);
+    }
+    for status in ["400 Bad Request", "401 Unauthorized", "409 Conflict", "500 Oops"] {
+        check(status, &[date], at, None);
+    }
+    let (outcome, _) = exchange(&a_write(), answer("200 OK", &[date], "nonsense"));
+    assert_eq!(failure(outcome).date, at);
 }
 
 #[test]
 fn what_stripe_says_is_kept() {
     let body = r#"{"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds", "param": "source",
         "doc_url": "https://stripe.com/docs", "message": "Your card has insufficient funds."}"#;
-    let error = check("402 Payment Required", &[], body, "settled card_declined 402 final");
+    let error = check("402 Payment Required", &[], body, "Refused card_declined 402 final");
     let expected = StepError {
         code: "card_declined".to_owned(),
         message: "Your card has insufficient funds.".to_owned(),
@@ -158,18 +173,18 @@ fn what_stripe_says_is_kept() {
     };
     assert_eq!(error, expected);
     let missing = r#"{"type": "invalid_request_error", "code": "resource_missing", "param": "customer", "message": "No such"}"#;
-    let error = check("400 Bad Request", &[], missing, "settled invalid_request_error 400 final");
+    let error = check("400 Bad Request", &[], missing, "Refused invalid_request_error 400 final");
     assert_eq!(error.reason.as_deref(), Some("resource_missing"));
     assert!(error.hint.contains("`customer`"), "{}", error.hint);
     let shape = r#"{"type": 1, "code": null, "message": ["a"], "param": ""}"#;
-    let error = check("400 Bad Request", &[], shape, "settled invalid_request_error 400 final");
+    let error = check("400 Bad Request", &[], shape, "Refused invalid_request_error 400 final");
     assert_eq!(error.message, "`stripe.any` was answered with status 400 Bad Request without a message");
 }
 
 #[test]
 fn no_key_is_ever_shown() {
     let body = r#"{"type": "invalid_request_error", "message": "Invalid API Key provided: sk_test_ab*****c123, or rk_live_Zz9! in sk_test_"}"#;
-    let error = check("401 Unauthorized", &[], body, "unsettled authentication_error 401 final");
+    let error = check("401 Unauthorized", &[], body, "Unauthorized authentication_error 401 final");
     assert_eq!(error.message, "Invalid API Key provided: sk_test_…, or rk_live_…! in sk_test_…");
     assert!(error.hint.contains("STRIPE_API_KEY"), "{}", error.hint);
     let shown = format!("{:?} {:?}", connect(test_key("http://127.0.0.1:9")), test_key("http://127.0.0.1:9"));
@@ -222,7 +237,7 @@ fn a_read_carries_no_key_and_no_body() {
 fn a_success_that_cannot_be_read_is_unknown() {
     for body in ["", "null", "[1]", "<html>", r#"{"id": "#, "{\"id\": \"\u{1}\"}"] {
         let (outcome, _) = exchange(&a_write(), answer("200 OK", &[], body));
-        assert_eq!(summary(&outcome).0, "unknown api_error 200 retryable", "{body}");
+        assert_eq!(summary(&outcome).0, "Unknown api_error 200 retryable", "{body}");
     }
 }
 
@@ -233,22 +248,22 @@ fn an_answer_beyond_8_mib_is_not_kept() {
     let (outcome, _) = exchange(&a_write(), answer("200 OK", &[], &body(limit)));
     assert!(matches!(outcome, Outcome::Done { .. }), "exactly the limit passes");
     let (outcome, _) = exchange(&a_write(), answer("200 OK", &[], &body(limit + 1)));
-    assert_eq!(summary(&outcome).0, "settled OUTPUT_TOO_LARGE 200 final");
+    assert_eq!(summary(&outcome).0, "Refused OUTPUT_TOO_LARGE 200 final");
     let (outcome, _) = exchange(&a_write(), answer("500 Oops", &[], &body(limit + 1)));
-    assert_eq!(summary(&outcome).0, "unknown api_error 500 retryable");
+    assert_eq!(summary(&outcome).0, "Unknown api_error 500 retryable");
 }
 
 #[test]
 fn a_connection_that_breaks_leaves_the_outcome_unknown() {
     let cut = |bytes: &str| summary(&exchange(&a_write(), Answer::Cut(bytes.as_bytes().to_vec())).0);
-    assert_eq!(cut("").0, "unknown api_error - retryable");
-    assert_eq!(cut("HTTP/1.1 200 OK\r\nContent-Le").0, "unknown api_error - retryable");
+    assert_eq!(cut("").0, "Unknown api_error - retryable");
+    assert_eq!(cut("HTTP/1.1 200 OK\r\nContent-Le").0, "Unknown api_error - retryable");
     assert_eq!(
         cut("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\"").0,
-        "unknown api_error - retryable"
+        "Unknown api_error - retryable"
     );
     let (line, error) = cut("nonsense\r\n\r\n");
-    assert_eq!(line, "unknown api_error - retryable");
+    assert_eq!(line, "Unknown api_error - retryable");
     assert!(error.hint.contains("same idempotency key"), "{}", error.hint);
     let (outcome, _) = exchange(&a_read(), Answer::Cut(Vec::new()));
     assert!(summary(&outcome).1.hint.contains("nothing was changed"), "{outcome:?}");
@@ -259,7 +274,7 @@ fn a_time_out_leaves_the_outcome_unknown() {
     let server = Server::start(vec![Answer::Silence]);
     let outcome = send(test_key(&server.base), &a_write(), Duration::from_millis(50));
     let (line, error) = summary(&outcome);
-    assert_eq!(line, "unknown api_error - retryable");
+    assert_eq!(line, "Unknown api_error - retryable");
     assert_eq!(error.message, "no answer to `stripe.any`: no answer within the time limit");
     assert_eq!(server.finish().requests.len(), 1);
 }
@@ -268,7 +283,7 @@ fn a_time_out_leaves_the_outcome_unknown() {
 fn what_never_connected_was_not_sent() {
     // Nothing listens on port 1.
     let (line, error) = summary(&send(test_key("http://127.0.0.1:1"), &a_write(), PATIENCE));
-    assert_eq!(line, "unsent-retry api_error - retryable");
+    assert_eq!(line, "Unreachable api_error - retryable");
     assert!(error.message.contains("127.0.0.1 cannot be reached"), "{}", error.message);
     assert!(!error.message.contains("v1/any"), "{}", error.message);
     // A server that speaks no TLS.
@@ -278,19 +293,23 @@ fn what_never_connected_was_not_sent() {
         use std::io::Write;
         listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
-    assert_eq!(summary(&send(test_key(&base), &a_write(), PATIENCE)).0, "unsent-retry api_error - retryable");
+    assert_eq!(summary(&send(test_key(&base), &a_write(), PATIENCE)).0, "Unreachable api_error - retryable");
     thread.join().unwrap();
 }
 
 #[test]
 fn nothing_is_sent_under_another_connection() {
     let base = "http://127.0.0.1:1".to_owned();
-    let config =
-        |key: Option<&str>, sandbox| Config { api_key: key.map(Into::into), api_base: base.clone(), sandbox };
+    let config = |key: Option<&str>, sandbox| Config {
+        api_key: key.map(Into::into),
+        api_base: base.clone(),
+        sandbox,
+        ..Config::default()
+    };
     for other in [config(Some("sk_live_x"), false), config(None, true), config(None, false)] {
         let shown = format!("{other:?}");
         let (line, error) = summary(&send(other, &a_write(), PATIENCE));
-        assert_eq!(line, "unsent-connection authentication_error - final", "{shown}");
+        assert_eq!(line, "NoConnection authentication_error - final", "{shown}");
         assert!(!error.hint.is_empty());
     }
     let (_, error) = summary(&send(config(None, true), &a_write(), PATIENCE));
@@ -300,7 +319,7 @@ fn nothing_is_sent_under_another_connection() {
     );
     let mut elsewhere = a_write();
     elsewhere.provider = "other".to_owned();
-    assert_eq!(summary(&send(config(None, true), &elsewhere, PATIENCE)).0, "defect INTERNAL_ERROR - final");
+    assert_eq!(summary(&send(config(None, true), &elsewhere, PATIENCE)).0, "Defect INTERNAL_ERROR - final");
 }
 
 #[test]
@@ -309,13 +328,13 @@ fn a_journaled_request_that_makes_no_sense_is_a_defect() {
     request.method = "BREW".to_owned();
     assert_eq!(
         summary(&send(test_key("http://127.0.0.1:1"), &request, PATIENCE)).0,
-        "defect INTERNAL_ERROR - final"
+        "Defect INTERNAL_ERROR - final"
     );
     let mut request = a_write();
     request.version = "a\nb".to_owned();
     assert_eq!(
         summary(&send(test_key("http://127.0.0.1:1"), &request, PATIENCE)).0,
-        "defect INTERNAL_ERROR - final"
+        "Defect INTERNAL_ERROR - final"
     );
 }
 
@@ -352,7 +371,7 @@ fn calls_share_a_connection() {
             request: &a_write(),
             key: KEY,
             timeout: PATIENCE,
-            again: false,
+            attempt: Attempt::First,
         }));
     }
     drop(runtime);

@@ -2,14 +2,10 @@
 
 use loopfour_connect::stripe::Config;
 use loopfour_connect::{Connect, Error};
-use loopfour_engine::ConnectionId;
 use loopfour_lang::Catalog;
 use loopfour_lang::catalog::Action;
-use uuid::Uuid;
 
-use crate::support::{
-    Stamp, connect, every_type, listing, needing_items, prepare, prepare_with, removal, shown, test_key,
-};
+use crate::support::{Stamp, every_type, listing, needing_items, prepare, removal, shown, with_key};
 
 /// `Ok`: the request. `Err`: code, parameter, and a piece of the message.
 type Expected<'a> = Result<&'a str, (&'a str, &'a str, &'a str)>;
@@ -449,36 +445,9 @@ fn created_objects_are_stamped() {
 }
 
 #[test]
-fn a_call_is_bound_to_the_connection_that_there_is() {
-    let account = |key: Option<&str>, sandbox: bool| {
-        let config =
-            Config { api_key: key.map(Into::into), api_base: "http://127.0.0.1:9".to_owned(), sandbox };
-        let account = prepare_with(&connect(config), &listing(), "{}", "{}", Stamp::Off, None)?.account;
-        Ok::<_, loopfour_engine::StepError>(format!("{} {}", account.connection, account.mode))
-    };
-    assert_eq!(account(Some("sk_test_a"), false).unwrap(), "environment test");
-    assert_eq!(account(Some("rk_test_a"), false).unwrap(), "environment test");
-    assert_eq!(account(Some("sk_live_a"), false).unwrap(), "environment live");
-    assert_eq!(account(Some(" rk_live_a\n"), false).unwrap(), "environment live");
-    assert_eq!(account(None, true).unwrap(), "sandbox sandbox");
-    assert_eq!(account(Some("sk_live_a"), true).unwrap(), "sandbox sandbox");
-    for none in [None, Some(" ")] {
-        let error = account(none, false).unwrap_err();
-        assert_eq!(error.code, "authentication_error");
-        assert_eq!(error.hint, "set STRIPE_API_KEY or start with --sandbox");
-    }
-    let other = Some(ConnectionId(Uuid::from_u128(1)));
-    let error =
-        prepare_with(&connect(test_key("http://127.0.0.1:9")), &listing(), "{}", "{}", Stamp::Off, other);
-    let error = error.unwrap_err();
-    assert_eq!(error.code, "authentication_error");
-    assert!(error.message.contains("conn_00000000-0000-0000-0000-000000000001"), "{}", error.message);
-}
-
-#[test]
 fn a_configuration_that_cannot_be_used_stops_the_start() {
     let refused = |key: &'static str, base: &str, sandbox: bool, piece: &str| {
-        let config = Config { api_key: Some(key.into()), api_base: base.to_owned(), sandbox };
+        let config = Config { sandbox, ..with_key(key, base) };
         let error = Connect::new(config).expect_err(piece);
         let text = format!("{error} {error:?}");
         assert!(text.contains(piece), "{text}");

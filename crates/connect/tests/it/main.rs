@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod actions;
 mod answers;
 mod calls;
 mod deletes;
 mod documented;
+mod find;
 mod form;
+mod pace;
 mod server;
 mod support;

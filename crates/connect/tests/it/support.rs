@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use loopfour_connect::{Connect, stripe};
-use loopfour_engine::ports::{Call, Prepare};
+use loopfour_engine::call::Account;
+use loopfour_engine::ports::{Call, Prepare, Unprepared};
 use loopfour_engine::{ConnectionId, Request, RunId, StepError, StepPath};
 use loopfour_lang::catalog::{Action, Method, Parameter, Place, Type};
 use loopfour_lang::template::{Scope, StepField, Template, Tree};
@@ -78,35 +79,43 @@ pub fn connect(config: stripe::Config) -> Connect {
 }
 
 pub fn test_key(api_base: &str) -> stripe::Config {
-    stripe::Config { api_key: Some("sk_test_abc123".into()), api_base: api_base.to_owned(), sandbox: false }
+    with_key("sk_test_abc123", api_base)
 }
 
-/// Prepares a call; nothing is sent.
+pub fn with_key(key: &str, api_base: &str) -> stripe::Config {
+    let api_base = api_base.to_owned();
+    stripe::Config { api_key: Some(key.into()), api_base, ..stripe::Config::default() }
+}
+
+/// Where the connections of [`test_key`] are, whoever's account that is.
+pub fn anybodys() -> Account {
+    Account { connection: "environment".to_owned(), mode: "test".to_owned(), id: None }
+}
+
+/// Prepares a call that goes out under any account; nothing is sent.
 pub fn prepare(action: &Action, config: &str, input: &str, stamp: Stamp) -> Result<Request, StepError> {
-    prepare_with(&connect(test_key("http://127.0.0.1:9")), action, config, input, stamp, None)
-}
-
-pub fn prepare_with(
-    connect: &Connect,
-    action: &Action,
-    config: &str,
-    input: &str,
-    stamp: Stamp,
-    connection: Option<ConnectionId>,
-) -> Result<Request, StepError> {
     let config = tree(&value(config));
     let input = config.evaluate(&Input(value(input))).unwrap();
     let path = StepPath("create-it".to_owned());
     let stamp = stamp == Stamp::On;
-    connect.prepare(&Call {
-        action,
-        config: &config,
-        input: &input,
-        connection,
-        run: RUN,
-        path: &path,
-        stamp,
+    let (connection, bound) = (None, Some(&anybodys()));
+    let call =
+        Call { action, config: &config, input: &input, connection, run: RUN, path: &path, stamp, bound };
+    connect(test_key("http://127.0.0.1:9")).prepare(&call).map_err(|unprepared| match unprepared {
+        Unprepared::Refused(error) => error,
+        Unprepared::NotReady(error) => panic!("{error:?}"),
     })
+}
+
+/// Prepares a list of everything, by a run that asks for a connection or is bound to an account.
+pub fn prepare_under(
+    connect: &Connect,
+    connection: Option<ConnectionId>,
+    bound: Option<&Account>,
+) -> Result<Request, Unprepared> {
+    let (action, config, input) = (&listing(), &tree(&value("{}")), &value("{}"));
+    let path = &StepPath("create-it".to_owned());
+    connect.prepare(&Call { action, config, input, connection, run: RUN, path, stamp: false, bound })
 }
 
 /// `POST /v1/x?query form`.
