@@ -25,6 +25,9 @@ use crate::failure::Failure;
 /// A call that takes longer is sent again, under its key, at the next start.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How long a start waits to be told whose account a key belongs to.
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(3);
+
 /// A server that takes requests.
 pub struct Instance {
     /// Where it listens.
@@ -53,7 +56,7 @@ impl Instance {
             warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
         }
         let sandbox = if config.sandbox { Some(Embedded::start(config).await?) } else { None };
-        let connect = connect(config, sandbox.as_ref())?;
+        let connect = connect(config, sandbox.as_ref()).await?;
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
@@ -189,18 +192,24 @@ fn storage(cause: StorageError) -> Failure {
     Failure::refused(format!("the database failed: {cause}"))
 }
 
-/// The providers as configured; all calls go to the sandbox where there is one.
+/// The providers as configured; all calls go to the sandbox where there is one. Whose accounts they are is asked here, and
+/// again by the first call if that is not told.
 ///
 /// # Errors
 /// A key or address cannot be used.
-pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
+pub async fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
     let usual = config.stripe_api_base.clone().unwrap_or_else(|| stripe::API_BASE.to_owned());
     let stripe = stripe::Config {
         api_key: config.stripe_api_key.clone(),
         api_base: sandbox.map_or(usual, |sandbox| sandbox.address.clone()),
         sandbox: sandbox.is_some(),
+        ..stripe::Config::default()
     };
-    Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))
+    let connect = Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))?;
+    if let Err(error) = connect.identify(ACCOUNT_LIMIT).await {
+        warn!(hint = error.hint, "{}", error.message);
+    }
+    Ok(connect)
 }
 
 /// Listens on an address.

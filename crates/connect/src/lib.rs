@@ -56,10 +56,7 @@ impl Connect {
     /// # Errors
     /// It was not told within the limit; it is asked again when a call needs it.
     pub async fn identify(&self, limit: Duration) -> Result<(), StepError> {
-        match tokio::time::timeout(limit, self.stripe.identify()).await {
-            Ok(told) => told.map_err(|failure| failure.error),
-            Err(_) => Err(stripe::account_not_known()),
-        }
+        self.stripe.identify_within(limit).await
     }
 
     fn provider(&self, name: &str) -> Result<&Arc<stripe::Stripe>, StepError> {

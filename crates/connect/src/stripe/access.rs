@@ -10,7 +10,7 @@ use loopfour_engine::call::Account;
 use loopfour_engine::ports::{Call, Unprepared};
 use loopfour_engine::{Attempt, Effect, Failure, Finding, Outcome, Request, Sending, StepError};
 use loopfour_lang::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::error::failure;
@@ -22,6 +22,8 @@ use crate::pace::Place;
 const PROBE: Duration = Duration::from_secs(60);
 /// So long nobody asks again whose account it is after that was not told.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// At a start, so long.
+const AT_START: Duration = Duration::from_millis(200);
 
 /// What is known of a connection's account and key.
 #[derive(Debug, Default)]
@@ -140,7 +142,7 @@ impl Stripe {
                 // Nobody waits for it here: the run comes again.
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     let stripe = Arc::clone(self);
-                    runtime.spawn(async move { stripe.identify().await.is_ok() });
+                    runtime.spawn(async move { stripe.identify(ASK_AGAIN).await.is_ok() });
                 }
                 Err(Unprepared::NotReady(
                     last.map_or_else(unsent::account_not_known, |failure| failure.error),
@@ -154,7 +156,7 @@ impl Stripe {
     /// The connection for calls bound to an account, once it is known to be that account's.
     pub(super) async fn open(&self, bound: &Account) -> Result<&Connection, Box<Failure>> {
         if let Door::Unknown(_) = self.door(Some(bound)) {
-            self.identify().await?;
+            self.identify(ASK_AGAIN).await?;
         }
         match self.door(Some(bound)) {
             Door::Open(connection) => Ok(connection),
@@ -163,8 +165,25 @@ impl Stripe {
         }
     }
 
-    /// Asks whose account the connection is, unless that is known or was asked for just now.
-    pub(crate) async fn identify(&self) -> Result<(), Box<Failure>> {
+    /// Asks whose account the connection is until that is told, or the key is refused, or the time is over.
+    pub(crate) async fn identify_within(&self, limit: Duration) -> Result<(), StepError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match timeout_at(deadline, self.identify(AT_START)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(failure)) => {
+                    if failure.finding == Finding::Unauthorized || Instant::now() + AT_START >= deadline {
+                        return Err(failure.error);
+                    }
+                    tokio::time::sleep(AT_START).await;
+                }
+                Err(_) => return Err(unsent::account_not_known()),
+            }
+        }
+    }
+
+    /// Asks whose account the connection is, unless that is known or was not told within that time.
+    async fn identify(&self, again_after: Duration) -> Result<(), Box<Failure>> {
         let Some(connection) = &self.connection else { return Ok(()) };
         let access = &connection.access;
         if access.id.get().is_some() {
@@ -175,7 +194,7 @@ impl Stripe {
             return Ok(());
         }
         if let Some((at, failure)) = &*lock(&access.untold)
-            && at.elapsed() < ASK_AGAIN
+            && at.elapsed() < again_after
         {
             return Err(Box::new(failure.clone()));
         }

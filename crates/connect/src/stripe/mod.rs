@@ -27,7 +27,6 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use access::Access;
 use access::Door;
-pub(crate) use unsent::account_not_known;
 
 use crate::Error;
 use crate::credentials::{self, Connection};
@@ -123,7 +122,7 @@ impl Stripe {
         let connection = match timeout_at(deadline, self.open(&sending.request.account)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(failure)) => return Outcome::Failed(failure),
-            Err(_) => return Outcome::failed(Finding::Unreachable, account_not_known()),
+            Err(_) => return Outcome::failed(Finding::Unreachable, unsent::account_not_known()),
         };
         let sending = until(deadline, sending);
         match sending.request.effect {

@@ -34,7 +34,7 @@ pub(super) fn unknown_connection(asked: ConnectionId) -> StepError {
 }
 
 /// Nobody has said yet whose key it is.
-pub(crate) fn account_not_known() -> StepError {
+pub(super) fn account_not_known() -> StepError {
     let message = "whose account the Stripe key belongs to is not known yet";
     let hint = "nothing was sent: Stripe is asked, and the run goes on by itself";
     StepError { retryable: true, ..provider_error(code::API_ERROR, message, hint) }

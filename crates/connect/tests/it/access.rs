@@ -36,13 +36,13 @@ fn bound(id: &str) -> Account {
 }
 
 /// A connection whose account was asked for.
-fn identified(config: impl Fn(&str) -> Config, script: Answer) -> (Connect, Result<(), StepError>) {
+fn identified(config: impl Fn(&str) -> Config, script: Answer) -> Connect {
     let server = Server::start(vec![script]);
     let connect = connect(config(&server.base));
-    let told = runtime().block_on(connect.identify(PATIENCE));
+    runtime().block_on(connect.identify(PATIENCE)).unwrap();
     let seen = server.finish();
     assert!(seen.requests[0].starts_with("GET /v1/account HTTP/1.1\r\n"), "{}", seen.requests[0]);
-    (connect, told)
+    connect
 }
 
 fn not_ready(prepared: Result<Request, Unprepared>) -> StepError {
@@ -70,8 +70,7 @@ async fn send(connect: &Connect, account: Account) -> (Option<Finding>, String) 
 
 #[test]
 fn a_run_is_bound_to_the_account_of_the_key() {
-    let (connect, told) = identified(test_key, account("acct_1"));
-    told.unwrap();
+    let connect = identified(test_key, account("acct_1"));
     let first = prepare_under(&connect, None, None).unwrap().account;
     assert_eq!(first, bound("acct_1"));
     assert_eq!(prepare_under(&connect, None, Some(&first)).unwrap().account, first);
@@ -90,8 +89,7 @@ fn a_run_is_bound_to_the_account_of_the_key() {
 #[test]
 fn each_mode_is_a_connection() {
     let check = |key: &str, sandbox: bool, expected: &str| {
-        let (connect, told) = identified(|base| Config { sandbox, ..with_key(key, base) }, account("acct_1"));
-        told.unwrap();
+        let connect = identified(|base| Config { sandbox, ..with_key(key, base) }, account("acct_1"));
         let account = prepare_under(&connect, None, None).unwrap().account;
         assert_eq!(format!("{} {} {}", account.connection, account.mode, account.id.unwrap()), expected);
     };
@@ -122,8 +120,7 @@ fn without_a_key_nothing_begins_and_what_began_waits() {
 #[test]
 fn a_key_that_may_not_read_its_account_stands_for_it() {
     let id = |key: &str, status: &str| {
-        let (connect, told) = identified(|base| with_key(key, base), refused(status));
-        told.unwrap();
+        let connect = identified(|base| with_key(key, base), refused(status));
         (prepare_under(&connect, None, None).unwrap().account.id.unwrap(), connect)
     };
     let (first, with_first) = id("rk_test_a", "403 Forbidden");
@@ -136,25 +133,47 @@ fn a_key_that_may_not_read_its_account_stands_for_it() {
     assert!(error.hint.contains("may not read its account"), "{}", error.hint);
     not_ready(prepare_under(&with_first, None, Some(&bound("acct_1"))));
     // The same key has the same account, now that it may read it.
-    let (readable, told) = identified(|base| with_key("rk_test_a", base), account("acct_1"));
-    told.unwrap();
+    let readable = identified(|base| with_key("rk_test_a", base), account("acct_1"));
     assert_eq!(prepare_under(&readable, None, Some(&bound(&first))).unwrap().account, bound(&first));
 }
 
 #[test]
 fn what_is_not_told_is_not_taken_for_an_account() {
-    let check = |script: Answer, piece: &str| {
-        let (connect, told) = identified(test_key, script);
-        assert!(told.clone().unwrap_err().message.contains(piece), "{told:?}");
-        let error = not_ready(prepare_under(&connect, None, None));
-        assert_eq!(Err(error), told);
+    let check = |script: Answer, finding: Finding, piece: &str| {
+        let server = Server::start(vec![script]);
+        let connect = connect(test_key(&server.base));
+        let (found, message) = runtime().block_on(send(&connect, bound("acct_1")));
+        assert_eq!(found, Some(finding));
+        assert!(message.contains(piece), "{message}");
+        assert_eq!(not_ready(prepare_under(&connect, None, None)).message, message);
+        assert_eq!(server.finish().requests.len(), 1);
     };
-    check(answer("500 Oops", &[], ""), "cannot be told: `GET /v1/account` was answered with status 500");
-    check(answer("403 Forbidden", &[], "<html>"), "cannot be told");
-    check(answer("404 Not Found", &[], "<html>"), "cannot be told");
-    check(ok("{}"), "has no `id`");
-    check(Answer::Cut(Vec::new()), "no answer to `GET /v1/account`");
-    check(refused("401 Unauthorized"), "m");
+    let unreachable = Finding::Unreachable;
+    check(
+        answer("500 Oops", &[], ""),
+        unreachable,
+        "cannot be told: `GET /v1/account` was answered with status 500",
+    );
+    check(answer("403 Forbidden", &[], "<html>"), unreachable, "cannot be told");
+    check(answer("404 Not Found", &[], "<html>"), unreachable, "cannot be told");
+    check(ok("{}"), unreachable, "has no `id`");
+    check(Answer::Cut(Vec::new()), unreachable, "no answer to `GET /v1/account`");
+    check(refused("429 Slow"), Finding::Throttled, "m");
+    check(refused("401 Unauthorized"), Finding::Unauthorized, "m");
+}
+
+#[test]
+fn a_start_asks_again_unless_the_key_is_refused() {
+    let check = |script: Vec<Answer>, is_told: bool| {
+        let (asked, server) = (script.len(), Server::start(script));
+        let connect = connect(test_key(&server.base));
+        assert_eq!(runtime().block_on(connect.identify(PATIENCE)).is_ok(), is_told);
+        assert_eq!(server.finish().requests.len(), asked);
+    };
+    check(vec![answer("500 Oops", &[], ""), account("acct_1")], true);
+    check(vec![refused("401 Unauthorized")], false);
+    let nowhere = connect(test_key("http://127.0.0.1:1"));
+    assert!(runtime().block_on(nowhere.identify(Duration::ZERO)).is_err());
 }
 
 #[test]
