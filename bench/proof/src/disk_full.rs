@@ -1,5 +1,6 @@
 //! `disk-full-test`: the data directory on a small file system that is filled up while an answer is on its way. Nothing new
-//! may be taken, nothing may be sent, and once there is room the answer in hand is committed and the run completes.
+//! may be taken, nothing may be sent, and once there is room the answer in hand is committed and the run completes; so it
+//! does where the server is killed meanwhile, since the answer is fetched again under its key.
 //! It mounts a tmpfs, so it needs root.
 
 use std::fs::File;
@@ -79,20 +80,38 @@ impl Drop for Small {
     }
 }
 
+/// What happens before there is room again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    Killed,
+}
+
 /// Prints one line for each thing that must hold.
 ///
 /// # Errors
 /// A process does not do what it must for the test to go on.
 pub async fn run() -> Result<Verdict> {
-    let folder = process::folder("disk-full-test")?;
-    let Some(small) = Small::mount(&folder.path().join("small"))? else {
-        println!("disk-full-test needs root");
-        return Ok(Verdict::Impossible);
-    };
-    println!("the data directory lies on a tmpfs, {SIZE}");
-    let sandbox = Sandbox::start(folder.path()).await?;
+    let mut lines = Lines::default();
+    for meanwhile in [Meanwhile::Nothing, Meanwhile::Killed] {
+        let folder = process::folder("disk-full-test")?;
+        let Some(small) = Small::mount(&folder.path().join("small"))? else {
+            println!("disk-full-test needs root");
+            return Ok(Verdict::Impossible);
+        };
+        match meanwhile {
+            Meanwhile::Nothing => println!("the data directory lies on a tmpfs, {SIZE}, which is filled up"),
+            Meanwhile::Killed => println!("the same, and the server is killed before there is room"),
+        }
+        fill_up(&small, folder.path(), meanwhile, &mut lines).await?;
+    }
+    Ok(lines.verdict())
+}
+
+async fn fill_up(small: &Small, folder: &Path, meanwhile: Meanwhile, lines: &mut Lines) -> Result<()> {
+    let sandbox = Sandbox::start(folder).await?;
     let setup = Setup { folder: &small.folder, stripe: sandbox.address, settings: &SETTINGS };
-    let server = Server::start(setup).await?;
+    let mut server = Server::start(setup).await?;
     let client = server.client();
     let path = format!("/api/v1/workflows/{}/run", server.activate(&serde_json::from_str(EXAMPLE)?).await?);
     let held = json!({"kind": "delay_after_write", "milliseconds": HELD, "match": {"path": "/v1/invoices"}});
@@ -106,7 +125,6 @@ pub async fn run() -> Result<Verdict> {
     })
     .await?;
 
-    let mut lines = Lines::default();
     small.fill()?;
     // Pages of the journal that are there already may hold one or the other run still.
     let refused = within("every run was still taken", async || {
@@ -125,7 +143,13 @@ pub async fn run() -> Result<Verdict> {
     let after = calls(&sandbox).await?;
     lines.check("no call leaves the machine meanwhile", before == after, &json!([before, after]));
 
+    if meanwhile == Meanwhile::Killed {
+        server.kill();
+    }
     small.make_room()?;
+    if meanwhile == Meanwhile::Killed {
+        server.restart().await?;
+    }
     let now = within("the run did not complete", async || {
         let run = show(&client, &run).await?;
         Ok(run["completedAt"].is_string().then_some(run))
@@ -139,9 +163,7 @@ pub async fn run() -> Result<Verdict> {
         let made = objects.iter().filter(|object| object["metadata"]["loopfour_run"] == run).count();
         lines.check(&format!("it made its {kind} once"), made == 1, &json!(made));
     }
-    // The server is gone before its disk is.
-    drop(server);
-    Ok(lines.verdict())
+    Ok(())
 }
 
 /// What has been checked.
