@@ -81,11 +81,10 @@ impl Run {
     pub fn before_sending(&mut self, command: &Command, context: &Context<'_>) -> Option<Entry> {
         let Command::Perform { path, .. } = command;
         let (step, call) = self.in_hand().filter(|(step, _)| self.path(*step) == *path)?;
+        let stale = !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH;
         let event = if call.is_unknown() && !call.ordered && self.is_late(call, context) {
             self.for_a_person(step, self.steps[step].error.clone(), false)
-        } else if call.wait.is_some() {
-            self.resumed(step, call)
-        } else if !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH {
+        } else if call.wait.is_some() || stale {
             self.resumed(step, call)
         } else {
             return None;

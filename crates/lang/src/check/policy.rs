@@ -44,26 +44,36 @@ pub(super) fn retry(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<RetryCon
         let attempts = report.integer(&at, 1..=MOST_ATTEMPTS)?;
         retry.max_attempts = u32::try_from(attempts).expect("within limits");
     }
-    if let Some(at) = at.get("initialDelayMs") {
-        retry.initial_delay_ms = report.integer(&at, 0..=LONGEST_MS)?.unsigned_abs();
-    }
-    if let Some(at) = at.get("maxDelayMs") {
-        retry.max_delay_ms = report.integer(&at, 0..=LONGEST_MS)?.unsigned_abs();
-    }
+    delays(at, &mut retry, report)?;
     if let Some(at) = at.get("backoffMultiplier") {
         retry.backoff_multiplier = multiplier(&at, report)?;
     }
-    if retry.initial_delay_ms > retry.max_delay_ms {
-        let (initial, max) = (retry.initial_delay_ms, retry.max_delay_ms);
-        let written = at.get("initialDelayMs");
-        let place = written.or_else(|| at.get("maxDelayMs"));
-        let place = place.as_ref().unwrap_or(at);
-        let message = format!("the first delay of {initial} ms is longer than the longest, {max} ms");
-        let hint = "give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000";
-        report.add_with(Code::OutOfLimits, &place.place, place.span(), message, hint.to_owned());
-        return None;
-    }
     Some(retry)
+}
+
+/// The first and the longest delay; where one is absent it gives way to the other.
+fn delays(at: &At<'_, '_>, retry: &mut RetryConfig, report: &mut Report<'_>) -> Option<()> {
+    let (first, longest) = (at.get("initialDelayMs"), at.get("maxDelayMs"));
+    if let Some(at) = &first {
+        retry.initial_delay_ms = report.integer(at, 0..=LONGEST_MS)?.unsigned_abs();
+        retry.max_delay_ms = retry.max_delay_ms.max(retry.initial_delay_ms);
+    }
+    if let Some(at) = &longest {
+        retry.max_delay_ms = report.integer(at, 0..=LONGEST_MS)?.unsigned_abs();
+    }
+    match &first {
+        Some(at) if retry.initial_delay_ms > retry.max_delay_ms => {
+            let (initial, max) = (retry.initial_delay_ms, retry.max_delay_ms);
+            let message = format!("the first delay of {initial} ms is longer than the longest, {max} ms");
+            let hint = "give `maxDelayMs` that is at least `initialDelayMs`, or leave it out".to_owned();
+            report.add_with(Code::OutOfLimits, &at.place, at.span(), message, hint);
+            None
+        }
+        Some(_) | None => {
+            retry.initial_delay_ms = retry.initial_delay_ms.min(retry.max_delay_ms);
+            Some(())
+        }
+    }
 }
 
 fn multiplier(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Decimal> {

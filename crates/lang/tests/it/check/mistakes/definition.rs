@@ -162,14 +162,14 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
-        what: "a first delay that is longer than the longest",
+        what: "a first delay that is longer than the longest, where both are written",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [{"id": "a", "action": "stripe.createCustomer",
-"retryConfig": {"maxDelayMs": 999}}],
+"retryConfig": {"maxDelayMs": 999}}, {"id": "b", "action": "stripe.createCustomer",
+"retryConfig": {"maxDelayMs": 999, "initialDelayMs": 1000}}],
 "settings": {"retryConfig": {"initialDelayMs": 30001}, "timeoutMs": 60000}
 }"#,
         found: &[
-            "LF0105 steps[0].retryConfig.maxDelayMs 2:31 the first delay of 1000 ms is longer than the longest, 999 ms | give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000",
-            "LF0105 settings.retryConfig.initialDelayMs 3:48 the first delay of 30001 ms is longer than the longest, 30000 ms | give `maxDelayMs` that is at least `initialDelayMs`; absent they are 30000 and 1000",
+            "LF0105 steps[1].retryConfig.initialDelayMs 3:54 the first delay of 1000 ms is longer than the longest, 999 ms | give `maxDelayMs` that is at least `initialDelayMs`, or leave it out",
         ],
     },
     Row {
