@@ -24,12 +24,23 @@ pub(crate) fn copy<T, E: From<BackupError>>(
 ) -> Result<(T, u64), E> {
     refuse_existing(to)?;
     let partial = to.with_added_extension(format!("{}.partial", Uuid::now_v7().simple()));
-    let named = fill(from, &partial, finish).and_then(|made| Ok((made, give_name(&partial, to)?)));
-    if named.is_err() {
-        // Nothing is lost with what was not completed, and there may be none.
-        let _ = std::fs::remove_file(&partial);
+    let made = fill(from, &partial, to, finish).and_then(|made| Ok((made, give_name(&partial, to)?)));
+    if made.is_err() {
+        for file in beside(&partial) {
+            // Nothing is lost with what was not completed, and there may be none.
+            let _ = std::fs::remove_file(&file);
+        }
     }
-    named
+    made
+}
+
+/// A database and what SQLite may put beside it.
+pub(crate) fn beside(database: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    })
 }
 
 fn refuse_existing(to: &Path) -> Result<(), BackupError> {
@@ -41,17 +52,18 @@ fn refuse_existing(to: &Path) -> Result<(), BackupError> {
 
 fn fill<T, E: From<BackupError>>(
     from: &Connection,
+    partial: &Path,
     to: &Path,
     finish: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    make_file(to).map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?;
+    let unusable = |cause| BackupError::Unusable { path: to.to_owned(), cause };
     let failed = |cause: rusqlite::Error| BackupError::failed(to, &cause);
-    let mut copy = connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    make_file(partial).map_err(unusable)?;
+    let mut copy = connect(partial, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     pages(from, &mut copy).map_err(failed)?;
     let made = finish(&mut copy)?;
     copy.close().map_err(|(_, cause)| failed(cause))?;
-    let synced = File::open(to).and_then(|file| file.sync_all());
-    synced.map_err(|cause| BackupError::Unusable { path: to.to_owned(), cause })?;
+    File::open(partial).and_then(|file| file.sync_all()).map_err(unusable)?;
     Ok(made)
 }
 
@@ -65,8 +77,8 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 
 /// Copies every page.
 fn pages(from: &Connection, copy: &mut Connection) -> rusqlite::Result<()> {
-    // The whole file is brought to the disk once, at the end.
-    copy.pragma_update(None, "synchronous", "OFF")?;
+    // The whole file is brought to the disk once, at the end, and is of no use before.
+    copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;")?;
     // While this is read, what is written meanwhile does not make the copy begin anew.
     let moment = from.unchecked_transaction()?;
     moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;

@@ -1,7 +1,7 @@
 //! Restoring a backup: what runs sent after it was made is not in it, so no write of theirs may leave again before a
 //! person looked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::Append;
@@ -14,9 +14,6 @@ use crate::sqlite::read_only::ReadOnly;
 use crate::sqlite::verify::{fold_run, verify};
 use crate::sqlite::{DATABASE, LOCK, copy, make_directory, meta, take_lock, uuid};
 use crate::{Store, Verified, migrate};
-
-/// What SQLite puts beside a database; of one that is gone it would be taken for the restored one's.
-const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// A database that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +70,9 @@ impl Store {
     }
 }
 
+/// What stands beside a database that is gone would be taken for the restored one's.
 fn refuse_existing(database: &Path) -> Result<(), RestoreError> {
-    let beside = BESIDE.map(|ending| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    });
-    match beside.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+    match copy::beside(database).into_iter().find(|path| path.symlink_metadata().is_ok()) {
         Some(path) => Err(RestoreError::Exists { path }),
         None => Ok(()),
     }

@@ -180,6 +180,10 @@ fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>, health: &Health) {
         Some(cause) => Err(cause),
         None => try_commit(db, batch).map_err(|cause| health.note(cause)),
     };
+    // The others were told of by whoever took note.
+    if let Some(cause) = state.as_ref().err().filter(|cause| cause.trouble() == Trouble::Other) {
+        error!(%cause, requests = batch.len(), "a commit failed");
+    }
     for request in batch.drain(..) {
         let told = state.clone();
         if catch_unwind(AssertUnwindSafe(|| request.tell(told))).is_err() {
@@ -190,13 +194,11 @@ fn commit(db: &Connection, batch: &mut Vec<Box<dyn Request>>, health: &Health) {
 
 fn try_commit(db: &Connection, batch: &mut [Box<dyn Request>]) -> Result<(), StorageError> {
     let state = make(db, batch).and_then(|()| execute(db, "COMMIT"));
-    if let Err(cause) = &state {
-        error!(%cause, requests = batch.len(), "a commit failed");
-        if !db.is_autocommit()
-            && let Err(cause) = execute(db, "ROLLBACK")
-        {
-            error!(%cause, "and could not be taken back");
-        }
+    if state.is_err()
+        && !db.is_autocommit()
+        && let Err(cause) = execute(db, "ROLLBACK")
+    {
+        error!(%cause, "what was not committed could not be taken back");
     }
     state
 }
