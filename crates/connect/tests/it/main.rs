@@ -13,3 +13,4 @@ mod form;
 mod pace;
 mod server;
 mod support;
+mod throttled;
