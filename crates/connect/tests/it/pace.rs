@@ -18,6 +18,11 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
+/// Lets the clock, which stands still, come to a later time; everything that is due before happens first.
+async fn passes(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
+}
+
 fn pace(config: &str) -> Arc<Pace> {
     let config = if config.is_empty() { PaceConfig::default() } else { config.parse().unwrap() };
     Pace::new(&config, "live")
@@ -37,7 +42,7 @@ impl Book {
     fn comes(&self, pace: &Arc<Pace>, after: Duration, lane: Lane<'static>) -> tokio::task::JoinHandle<()> {
         let (book, pace) = (self.clone(), Arc::clone(pace));
         tokio::spawn(async move {
-            tokio::time::sleep(after).await;
+            passes(after).await;
             let number = {
                 let mut arrivals = book.arrivals.lock().unwrap();
                 *arrivals += 1;
@@ -156,7 +161,7 @@ fn a_call_that_its_own_limit_holds_stands_in_nobodys_way() {
             let tasks: Vec<_> = (0..3000)
                 .map(|call| book.comes(&pace, Duration::ZERO, if call < 1500 { first } else { then }))
                 .collect();
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            passes(Duration::from_secs(10)).await;
             tasks.iter().for_each(tokio::task::JoinHandle::abort);
             (book.count(|lane| lane == first), book.count(|lane| lane == then))
         })
@@ -175,7 +180,7 @@ fn who_leaves_takes_nothing_from_those_behind() {
         let (pace, book, start) = (pace("total=10"), Book::default(), Instant::now());
         let leave: Vec<_> = (0..1000).map(|_| book.comes(&pace, Duration::ZERO, WRITE)).collect();
         let stay: Vec<_> = (0..10).map(|_| book.comes(&pace, Duration::from_millis(1), READ)).collect();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        passes(Duration::from_millis(50)).await;
         assert_eq!(pace.waiting(), 1009);
         leave.iter().for_each(tokio::task::JoinHandle::abort);
         all(stay).await;
@@ -190,7 +195,7 @@ fn what_belongs_to_a_call_goes_ahead() {
     runtime().block_on(async {
         let (pace, book) = (pace("total=10"), Book::default());
         let tasks: Vec<_> = (0..5).map(|_| book.comes(&pace, Duration::ZERO, READ)).collect();
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        passes(Duration::from_millis(1)).await;
         pace.turn(WRITE, Place::Ahead).await;
         assert_eq!(book.count(reads), 1, "only the one whose turn was free");
         all(tasks).await;
@@ -206,7 +211,7 @@ fn a_runtime_that_ends_leaves_the_line_to_the_next() {
         for _ in 0..10 {
             book.comes(&pace, Duration::ZERO, READ);
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        passes(Duration::from_millis(1)).await;
     });
     drop(first);
     assert_eq!(pace.waiting(), 0);
@@ -236,7 +241,7 @@ impl Load {
     async fn rates(&self, lanes: &[Lane<'static>], seconds: u64) -> Vec<usize> {
         let count = || lanes.iter().map(|lane| self.book.count(|other| other == *lane)).collect::<Vec<_>>();
         let before = count();
-        tokio::time::sleep(SECOND * u32::try_from(seconds).unwrap()).await;
+        passes(SECOND * u32::try_from(seconds).unwrap()).await;
         let seconds = usize::try_from(seconds).unwrap();
         count().iter().zip(before).map(|(after, before)| (after - before) / seconds).collect()
     }
@@ -274,7 +279,7 @@ fn endless_refusals_leave_an_eighth() {
     runtime().block_on(async {
         let load = Load::start("", &[WRITE]);
         for _ in 0..20 {
-            tokio::time::sleep(SECOND).await;
+            passes(SECOND).await;
             load.refused(WRITE, Scope::Account, Instant::now() - Duration::from_millis(1), None);
         }
         assert_eq!(load.rates(&[WRITE], 4).await, [12]);
@@ -327,7 +332,7 @@ fn a_line_that_was_stopped_does_not_burst() {
         for _ in 0..1000 {
             load.book.comes(&load.pace, Duration::ZERO, READ);
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        passes(Duration::from_secs(5)).await;
         let granted = load.book.of(reads);
         assert!(!granted.is_empty() && holds(&granted, 30), "{}", granted.len());
     });
