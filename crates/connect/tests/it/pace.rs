@@ -20,7 +20,7 @@ fn runtime() -> Runtime {
 
 /// Lets the clock, which stands still, come to a later time; everything that is due before happens first.
 async fn passes(time: Duration) {
-    tokio::time::sleep_until(Instant::now() + time).await;
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }
 
 fn pace(config: &str) -> Arc<Pace> {
