@@ -8,6 +8,8 @@ mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use loopfour_connect::pace::PaceConfig;
+use loopfour_engine::Policy;
 use loopfour_server::rate::RateLimits;
 use loopfour_store::Secret;
 use secrecy::SecretString;
@@ -95,6 +97,10 @@ pub struct Config {
     pub api_key: Option<Secret>,
     /// How often a key may call.
     pub rate_limits: RateLimits,
+    /// How many calls a second go to Stripe.
+    pub stripe_pace: PaceConfig,
+    /// How long things may take.
+    pub policy: Policy,
 }
 
 impl Config {
@@ -110,6 +116,8 @@ impl Config {
             api_key: None,
             // Its only caller is this process.
             rate_limits: RateLimits::OFF,
+            stripe_pace: PaceConfig::default(),
+            policy: Policy::default(),
         }
     }
 

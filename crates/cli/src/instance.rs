@@ -60,8 +60,8 @@ impl Instance {
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
-        let host =
-            Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions), Settings::default());
+        let settings = Settings { policy: config.policy, ..Settings::default() };
+        let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions), settings);
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
         let app = App::new(store.clone(), runs, definitions, clock, config.rate_limits);
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
@@ -86,6 +86,17 @@ impl Instance {
         let made =
             self.store.create_key(self.store.default_company(), all_scopes(name), SystemClock.now()).await;
         made.map(|(_, secret)| secret).map_err(storage)
+    }
+
+    /// Resolves when the database is not to be trusted any more, with what happened: nothing may be sent or stored then.
+    pub async fn broken(&self) -> String {
+        let mut broken = self.store.broken();
+        let cause = broken.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        match cause {
+            Some(cause) => cause,
+            // The store lives as long as `self`.
+            None => std::future::pending().await,
+        }
     }
 
     /// Takes no new work, waits for requests and calls under way, and closes everything.
@@ -203,7 +214,7 @@ pub async fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Conn
         api_key: config.stripe_api_key.clone(),
         api_base: sandbox.map_or(usual, |sandbox| sandbox.address.clone()),
         sandbox: sandbox.is_some(),
-        ..stripe::Config::default()
+        pace: config.stripe_pace,
     };
     let connect = Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))?;
     if let Err(error) = connect.identify(ACCOUNT_LIMIT).await {

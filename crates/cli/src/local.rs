@@ -78,7 +78,7 @@ pub async fn run(
     let progress = Progress::new(definition.steps.iter().map(|step| step.id.as_str()));
     let journal = Shown { journal: store.clone(), progress: Mutex::new(progress) };
     // Nobody mends a connection while a command runs.
-    let policy = Policy { connection_wait: 0, ..Policy::default() };
+    let policy = Policy { connection_wait: 0, ..config.policy };
     let settings = Settings { policy, ..Settings::default() };
     let host = Host::new(journal, connect, SystemClock, Arc::new(Definitions::default()), settings);
 

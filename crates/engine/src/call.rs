@@ -149,11 +149,11 @@ pub enum Finding {
     Unauthorized,
     /// 409 `idempotency_key_in_use`: an earlier sending under the key is still worked on.
     KeyInUse,
-    /// The provider asks to repeat just this call: 409 with `Stripe-Should-Retry: true`, 429 `lock_timeout`.
+    /// The provider asks to repeat just this call: 409 with `Stripe-Should-Retry: true`.
     Busy,
     /// Any other 409.
     Conflict,
-    /// The provider asks for fewer calls: 429, 400 `rate_limit`.
+    /// The provider asks to wait: 429, 400 `rate_limit`. Which other calls slow down with it is the pace's business.
     Throttled,
     /// Nothing tells whether it is done: broken connection, time-out, 5xx, an answer that cannot be read.
     Unknown,

@@ -170,10 +170,11 @@ pub trait Actions: Prepare + Send + Sync + 'static {
     /// There is no such object, it cannot be what the call gives, or the provider gave no answer.
     fn find(&self, request: &Request, id: &str) -> impl Future<Output = Result<Document, FindError>> + Send;
 
-    /// Looks for objects that carry run and step in their metadata, made since then.
+    /// Looks for what a call may have done: objects made since then that carry run and step in their metadata, or the
+    /// object that it was about.
     ///
     /// # Errors
-    /// The call makes no objects of its own, or the provider gave no answer.
+    /// Nothing that the call makes could be told from others, or the provider gave no answer.
     fn candidates(
         &self,
         request: &Request,

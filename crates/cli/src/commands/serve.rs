@@ -1,7 +1,7 @@
 //! `loopfour serve`: the server.
 
 use crate::config::{Config, Flags};
-use crate::failure::{DONE, Failure};
+use crate::failure::{DONE, FAILED, Failure};
 use crate::instance::{self, Instance};
 use crate::print;
 use crate::signals::Signals;
@@ -28,10 +28,17 @@ that cannot be used, or a key in the file that is not known, stops the start.
   rate_limits      LOOPFOUR_RATE_LIMITS      read=1000,write=100,execute=500,
                                              webhooks=10000 a minute; each, or all,
                                              may be `off`
+  stripe.pace      LOOPFOUR_STRIPE_PACE      read=100,write=100,total=100 calls a second
+                                             with a live key, 25 with a test key; each,
+                                             or all, may be `off`
+  stripe.safety_margin  -                    20h: so long a write without an answer is
+                                             sent again by itself
+  connection_wait  LOOPFOUR_CONNECTION_WAIT  72h: so long a run waits for credentials
 
 `loopfour config show` tells what is in force and where it comes from.
 
-Exit codes: 0 stopped by a signal, 2 not started (one line on stderr says why).
+Exit codes: 0 stopped by a signal, 1 stopped by a failing disk, 2 not started
+(one line on stderr says why).
 
 Examples:
   loopfour serve --sandbox
@@ -57,7 +64,17 @@ impl Serve {
             print::talk(&format!("API key, shown only now: {}", key.reveal()));
         }
         print::out(&format!("listening on http://{}", instance.address))?;
-        signals.stop().await;
+        tokio::select! {
+            () = signals.stop() => {}
+            cause = instance.broken() => {
+                // At once, and without tidying up: nothing that is asked of the disk from here on is certain.
+                print::talk(&format!(
+                    "the database failed, and nothing after that is certain: {cause}; \
+                     see to the disk, then start again: every run goes on from what is stored"
+                ));
+                std::process::exit(FAILED.into());
+            }
+        }
         instance.stop().await;
         Ok(DONE)
     }

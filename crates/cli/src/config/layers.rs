@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
+use loopfour_connect::pace::PaceConfig;
+use loopfour_engine::Policy;
 use loopfour_server::rate::{BadLimits, Limit, RateLimits};
 use loopfour_store::{BadSecret, Secret};
 use secrecy::SecretString;
@@ -15,7 +18,9 @@ use crate::failure::Failure;
 /// Where the settings file is looked for.
 const DEFAULT_FILE: &str = "loopfour.toml";
 const DEFAULT_DATA: &str = "loopfour-data";
-const NO_LIMITS: &str = "this version has no limits yet, only `off` can be said";
+/// Stripe forgets idempotency keys after 24 hours; an hour less leaves room for clocks that differ.
+const LONGEST_MARGIN: SignedDuration = SignedDuration::from_hours(23);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// The settings, and where each comes from.
 ///
@@ -47,6 +52,7 @@ struct File {
     sandbox: Option<bool>,
     stripe: Option<StripeTable>,
     rate_limits: Option<RateLimits>,
+    connection_wait: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +60,7 @@ struct File {
 struct StripeTable {
     api_base: Option<String>,
     pace: Option<toml::Value>,
+    safety_margin: Option<String>,
 }
 
 /// Where a value was written.
@@ -114,6 +121,7 @@ struct Layers<E> {
 struct Places {
     key: &'static str,
     flag: Option<(&'static str, String)>,
+    /// Empty: it cannot be set there.
     variable: &'static str,
     file: Option<String>,
     default: Option<&'static str>,
@@ -139,8 +147,12 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             stripe_api_key: self.secret("STRIPE_API_KEY")?.map(SecretString::from),
             api_key: self.api_key()?,
             rate_limits: self.rate_limits(file.rate_limits)?,
+            stripe_pace: self.pace(stripe.pace.as_ref())?,
+            policy: Policy {
+                safety_margin: self.safety_margin(stripe.safety_margin)?,
+                connection_wait: self.connection_wait(file.connection_wait)?,
+            },
         };
-        self.only_off("LOOPFOUR_STRIPE_PACE", "stripe.pace", stripe.pace.as_ref())?;
         if config.fixtures.is_some() && !config.sandbox {
             return Err(Failure::refused("--fixtures: there is no sandbox to load them into")
                 .hint("`--sandbox` sends actions to the built-in offline Stripe"));
@@ -192,7 +204,8 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
     /// The first that is written of flag, environment and file, and where that is.
     fn pick(&mut self, places: Places) -> Result<Option<Written>, Failure> {
         let Places { key, flag, variable, file, default } = places;
-        let written = match (flag, (self.environment)(variable)?) {
+        let variable_set = if variable.is_empty() { None } else { (self.environment)(variable)? };
+        let written = match (flag, variable_set) {
             (Some((name, value)), _) => Some((value, Origin::Named(name))),
             (None, Some(value)) => Some((value, Origin::Named(variable))),
             (None, None) => file.map(|value| (value, Origin::File { name: self.name.clone(), key })),
@@ -243,29 +256,48 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         Ok(limits)
     }
 
-    /// For settings of limits, which this version does not have: they may be said to be off.
-    fn only_off(
-        &mut self,
-        variable: &'static str,
-        key: &'static str,
-        file: Option<&toml::Value>,
-    ) -> Result<(), Failure> {
-        let value = (self.environment)(variable)?;
-        if value.as_deref().is_some_and(|value| value != "off") {
-            return Err(Failure::refused(format!("{variable}: {NO_LIMITS}")));
-        }
-        if file.is_some_and(|value| value.as_str() != Some("off")) {
-            return Err(Failure::refused(format!("{}: {key}: {NO_LIMITS}", self.name)));
-        }
-        let source = match (value, file) {
-            (Some(_), _) => variable,
-            (None, Some(_)) => &self.name,
-            (None, None) => "default",
-        };
-        let source = source.to_owned();
-        self.settings.push(Setting { key, value: Some("off".to_owned()), source });
-        Ok(())
+    fn pace(&mut self, file: Option<&toml::Value>) -> Result<PaceConfig, Failure> {
+        let (variable, key) = ("LOOPFOUR_STRIPE_PACE", "stripe.pace");
+        let file = file.map(pace_text);
+        let places = Places { key, flag: None, variable, file, default: Some("usual") };
+        let Some((text, origin)) = self.pick(places)? else { return Ok(PaceConfig::default()) };
+        text.parse().map_err(|wrong| Failure::refused(format!("{origin}: {wrong}")))
     }
+
+    fn safety_margin(&mut self, file: Option<String>) -> Result<i64, Failure> {
+        let (key, default) = ("stripe.safety_margin", "20h");
+        let written = self.pick(Places { key, file, default: Some(default), ..Places::default() })?;
+        milliseconds(written.unwrap_or((default.to_owned(), Origin::Default)), LONGEST_MARGIN)
+    }
+
+    fn connection_wait(&mut self, file: Option<String>) -> Result<i64, Failure> {
+        let (key, variable, default) = ("connection_wait", "LOOPFOUR_CONNECTION_WAIT", "72h");
+        let written = self.pick(Places { key, flag: None, variable, file, default: Some(default) })?;
+        milliseconds(written.unwrap_or((default.to_owned(), Origin::Default)), LONGEST_WAIT)
+    }
+}
+
+/// The table of paces in the form that the variable has. What is neither text nor table is refused by what reads it.
+fn pace_text(value: &toml::Value) -> String {
+    let plain = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value.as_table() {
+        Some(table) => {
+            let parts: Vec<String> =
+                table.iter().map(|(name, figure)| format!("{name}={}", plain(figure))).collect();
+            parts.join(",")
+        }
+        None => plain(value),
+    }
+}
+
+/// A length of time as people write it, from nothing to `longest`.
+fn milliseconds((value, origin): Written, longest: SignedDuration) -> Result<i64, Failure> {
+    let length = value.parse::<SignedDuration>().ok();
+    let length = length.filter(|length| (SignedDuration::ZERO..=longest).contains(length));
+    length.and_then(|length| i64::try_from(length.as_millis()).ok()).ok_or_else(|| {
+        let hours = longest.as_hours();
+        Failure::refused(format!("{origin}: `{value}` is not a time from 0s to {hours}h, such as 90m or 20h"))
+    })
 }
 
 /// As much of a secret as tells what it is: a key of the test mode, say.
@@ -372,12 +404,12 @@ mod tests {
             &[],
             "data = 'x'\nlistn = 'y'",
             "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
-             `stripe`, `rate_limits`",
+             `stripe`, `rate_limits`, `connection_wait`",
         );
         refused(
             &[],
             "[stripe]\nbase = ''",
-            "loopfour.toml:2: unknown key `base`, expected `api_base` or `pace`",
+            "loopfour.toml:2: unknown key `base`, expected one of `api_base`, `pace`, `safety_margin`",
         );
         refused(&[], "listen = 3000", "loopfour.toml:1: invalid type: integer `3000`, expected a string");
         refused(
@@ -450,7 +482,9 @@ mod tests {
         STRIPE_API_KEY rk_live_**** STRIPE_API_KEY
         LOOPFOUR_API_KEY - default
         rate_limits read=off,write=off,execute=off,webhooks=off LOOPFOUR_RATE_LIMITS
-        stripe.pace off default
+        stripe.pace usual default
+        stripe.safety_margin 20h default
+        connection_wait 72h default
         ");
         assert_eq!(masked("confidential"), "****");
         assert_eq!(without_password("http://me:secret@host:1/p@th?q"), "http://****@host:1/p@th?q");
@@ -469,14 +503,40 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_can_only_be_off() {
-        refused(
-            &[("LOOPFOUR_STRIPE_PACE", "read=1")],
-            "",
-            "LOOPFOUR_STRIPE_PACE: this version has no limits yet, only `off` can be said",
-        );
-        let off = [("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFOUR_STRIPE_PACE", "off")];
-        settle(Flags::default(), &off, "rate_limits = 'off'\n[stripe]\npace = 'off'").unwrap();
+    fn the_pace_comes_from_the_environment_or_the_file() {
+        let pace = |variable: &str, file: &str| {
+            let variables = [("LOOPFOUR_STRIPE_PACE", variable)];
+            settle(Flags::default(), &variables, file).map(|config| config.stripe_pace.to_string())
+        };
+        assert_eq!(pace("", "").unwrap(), "");
+        assert_eq!(pace("off", "[stripe]\npace = { read = 5 }").unwrap(), "off");
+        assert_eq!(pace("", "[stripe]\npace = 'off'").unwrap(), "off");
+        assert_eq!(pace("", "[stripe]\npace = { read = 5, total = 'off' }").unwrap(), "read=5,total=off");
+        let wrong = pace("", "[stripe]\npace = { reed = 5 }").unwrap_err();
+        assert!(wrong.starts_with("loopfour.toml: stripe.pace: \"reed\" has no pace"), "{wrong}");
+        let wrong = pace("read=0", "").unwrap_err();
+        assert!(wrong.starts_with("LOOPFOUR_STRIPE_PACE: \"0\" is no pace"), "{wrong}");
+        assert!(pace("", "[stripe]\npace = 5").unwrap_err().starts_with("loopfour.toml: stripe.pace: "));
+    }
+
+    #[test]
+    fn times_are_written_as_people_do() {
+        let times = |variable: &str, file: &str| {
+            let variables = [("LOOPFOUR_CONNECTION_WAIT", variable)];
+            let policy = settle(Flags::default(), &variables, file)?.policy;
+            Ok::<_, String>((policy.safety_margin / 1000, policy.connection_wait / 1000))
+        };
+        assert_eq!(times("", ""), Ok((72_000, 259_200)));
+        assert_eq!(times("0s", "connection_wait = '1h'\n[stripe]\nsafety_margin = '90m'"), Ok((5_400, 0)));
+        assert_eq!(times("2d", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `2d`", 8760)));
+        assert_eq!(times("soon", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `soon`", 8760)));
+        let long = times("", "[stripe]\nsafety_margin = '24h'");
+        assert_eq!(long, Err(not_a_time("loopfour.toml: stripe.safety_margin: `24h`", 23)));
+        assert_eq!(times("-1s", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `-1s`", 8760)));
+    }
+
+    fn not_a_time(what: &str, hours: u32) -> String {
+        format!("{what} is not a time from 0s to {hours}h, such as 90m or 20h")
     }
 
     #[test]

@@ -104,7 +104,6 @@ impl<'a> Refusal<'a> {
             (409, Some("idempotency_key_in_use")) => (Finding::KeyInUse, self.conflict()),
             (409, _) if self.should_retry() == Some(true) => (Finding::Busy, self.conflict()),
             (409, _) => (Finding::Conflict, self.conflict()),
-            (429, Some("lock_timeout")) => (Finding::Busy, self.rate_limit()),
             (429, _) => (Finding::Throttled, self.rate_limit()),
             (400..500, _) => (Finding::Forbidden, self.invalid_request()),
             (500.., _) if header(self.headers, "idempotent-replayed") == Some("true") => {

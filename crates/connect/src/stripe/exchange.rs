@@ -100,7 +100,8 @@ fn slow_down(
     sent: Instant,
 ) {
     let Outcome::Failed(failure) = outcome else { return };
-    if failure.finding != Finding::Throttled {
+    let of_one_object = failure.error.reason.as_deref() == Some("lock_timeout");
+    if failure.finding != Finding::Throttled || of_one_object {
         return;
     }
     let reason = reason.and_then(|reason| reason.to_str().ok()).unwrap_or_default();

@@ -101,7 +101,7 @@ fn status_first_then_code() {
         ("429 Slow", none, &code("rate_limit"), "Throttled rate_limit_error 429 retryable"),
         ("429 Slow", &[no], plain, "Throttled rate_limit_error 429 final"),
         ("429 Slow", none, "", "Throttled rate_limit_error 429 retryable"),
-        ("429 Slow", none, &code("lock_timeout"), "Busy rate_limit_error 429 retryable"),
+        ("429 Slow", none, &code("lock_timeout"), "Throttled rate_limit_error 429 retryable"),
         ("500 Oops", none, r#"{"type": "api_error", "message": "m"}"#, "Unknown api_error 500 retryable"),
         ("500 Oops", &[no], "", "Unknown api_error 500 final"),
         ("500 Oops", replayed, "", "ReplayedError api_error 500 retryable"),
@@ -116,7 +116,7 @@ fn status_first_then_code() {
     assert_eq!(error.reason.as_deref(), Some("permission"));
     let error = check("409 Conflict", &[], in_use, "KeyInUse invalid_request_error 409 retryable");
     assert_eq!(error.reason.as_deref(), Some("idempotency_key_in_use"));
-    let error = check("429 Slow", &[], &code("lock_timeout"), "Busy rate_limit_error 429 retryable");
+    let error = check("429 Slow", &[], &code("lock_timeout"), "Throttled rate_limit_error 429 retryable");
     assert!(error.hint.contains("holds the object"), "{}", error.hint);
 }
 

@@ -135,11 +135,12 @@ impl Run {
             }
         };
         let until = if unknown { until.min(margin_end(call, context)) } else { until };
+        let error = if unknown { still_open(error, call.request.effect) } else { error };
         Event::CallHeld {
             path: path.clone(),
             epoch: state.epoch,
             reason,
-            error: Some(Box::new(if unknown { still_open(error) } else { error })),
+            error: Some(Box::new(error)),
             open: opens,
             until: Some(until),
             counted,
@@ -226,10 +227,16 @@ fn with_facts(event: Event, count: bool, replay: bool, clock: Option<i64>) -> Ev
 }
 
 /// What came of this sending says nothing of the one before: whoever read "nothing was done, run it again" would pay twice.
-fn still_open(mut error: StepError) -> StepError {
-    const OPEN: &str = "an earlier sending had no answer, so it may be done: do not run it anew; it is sent again by \
-                        itself under the same idempotency key, so it happens once";
-    error.hint = if error.retryable { OPEN.to_owned() } else { format!("{OPEN}; {}", error.hint) };
+fn still_open(mut error: StepError, effect: Effect) -> StepError {
+    let how = match effect {
+        Effect::Read | Effect::Write => {
+            "sent again by itself under the same idempotency key, so it happens once"
+        }
+        Effect::Delete => "looked for by itself before it is sent again",
+    };
+    let open =
+        format!("an earlier sending had no answer, so it may be done: do not run it anew; it is {how}");
+    error.hint = if error.retryable { open } else { format!("{open}; {}", error.hint) };
     error
 }
 
