@@ -86,21 +86,20 @@ impl Feed {
         }
     }
 
-    /// Returns once so many runs are started as the kill of that number waits for, a random part of its share.
-    ///
-    /// # Errors
-    /// It takes too long.
-    pub async fn fed(&self, kill: u64, dice: &mut Dice, patience: Duration) -> Result<()> {
+    /// Returns once a random part of the runs is started that may be before the next kill, or enough time has passed.
+    pub async fn fed(&self, dice: &mut Dice, longest: Duration) {
+        let kill = self.kills.load(Ordering::Acquire);
         let before = kill.checked_sub(1).map_or(0, |before| self.share(before));
         let wanted = before + dice.below(self.share(kill).saturating_sub(before).max(1)) + 1;
         let start = Instant::now();
-        while self.started.load(Ordering::Acquire) < wanted {
-            if start.elapsed() > patience {
-                bail!("no run has ended for {} s, so none could be fed", patience.as_secs());
-            }
+        while self.started.load(Ordering::Acquire) < wanted && start.elapsed() < longest {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        Ok(())
+    }
+
+    /// Whether as many runs as asked have been started.
+    pub fn is_empty(&self) -> bool {
+        self.started.load(Ordering::Acquire) >= self.options.runs
     }
 
     /// One more kill counts.
