@@ -32,7 +32,9 @@ const LIMITS_OFF: [(&str, &str); 2] = [("LOOPFOUR_RATE_LIMITS", "off"), ("LOOPFO
 /// How long it may take until there is something to kill; longer, and nothing goes on any more.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long a process lives at most: one that was told to slow down would else keep all runs waiting for a minute.
-const LONGEST_LIFE: Duration = Duration::from_millis(2500);
+const LONGEST_LIFE: Duration = Duration::from_secs(1);
+/// One process of ten meets a storm of 429s: no more than so many calls pass in any second.
+const BURST_LIMIT: u64 = 20;
 /// How many failing cases are printed with their journal.
 const SHOWN: usize = 5;
 
@@ -159,7 +161,7 @@ fn storm(seed: u64, without: &[&str]) -> Value {
             "conflict": 10,
             "busy": 10,
             "lock_timeout": 10,
-            "rate_limit": 20,
+            "rate_limit": 8,
             "delay": 10,
             "delay_after_write": 20,
         },
@@ -170,20 +172,14 @@ fn storm(seed: u64, without: &[&str]) -> Value {
     storm
 }
 
-/// Calls of any kind that are refused one after another now and then.
-fn burst() -> Value {
-    json!({"kind": "rate_limit", "reason": "global-rate", "match": {"count": 40}})
-}
-
 /// Kills the server and starts it again at random moments, each with a write in flight, until all runs are fed and there
 /// were as many kills as asked, those that did not count aside.
 async fn kill(options: Options, server: &mut Server, sandbox: &Sandbox, feed: &Feed) -> Result<Kills> {
     let mut dice = Dice::new(options.seed);
     let mut kills = Kills::default();
     while kills.counted < options.kills || !feed.is_empty() {
-        if kills.done % 10 == 5 {
-            sandbox.control("faults", &burst()).await?;
-        }
+        let limit = if kills.done % 10 == 5 { json!({ "total": BURST_LIMIT }) } else { json!({}) };
+        sandbox.control("limits", &limit).await?;
         feed.fed(&mut dice, LONGEST_LIFE).await;
         tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
         let open = some_writes(sandbox).await?;
@@ -196,6 +192,7 @@ async fn kill(options: Options, server: &mut Server, sandbox: &Sandbox, feed: &F
             feed.killed();
         }
     }
+    sandbox.control("limits", &json!({})).await?;
     Ok(kills)
 }
 
