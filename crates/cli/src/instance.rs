@@ -56,12 +56,12 @@ impl Instance {
             warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
         }
         let sandbox = if config.sandbox { Some(Embedded::start(config).await?) } else { None };
-        let connect = connect(config, sandbox.as_ref()).await?;
+        let connect = connect(config, sandbox.as_ref())?;
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
         let settings = Settings { policy: config.policy, ..Settings::default() };
-        let host = Host::new(store.clone(), connect, SystemClock, Arc::clone(&definitions), settings);
+        let host = Host::new(store.clone(), connect.clone(), SystemClock, Arc::clone(&definitions), settings);
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
         let app = App::new(store.clone(), runs, definitions, clock, config.rate_limits);
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
@@ -69,6 +69,7 @@ impl Instance {
         let recovery =
             host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
         let recovery = tokio::spawn(recovery);
+        identify(&connect).await;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             // An instance that was dropped is to stop as well.
@@ -208,7 +209,7 @@ fn storage(cause: StorageError) -> Failure {
 ///
 /// # Errors
 /// A key or address cannot be used.
-pub async fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
+pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
     let usual = config.stripe_api_base.clone().unwrap_or_else(|| stripe::API_BASE.to_owned());
     let stripe = stripe::Config {
         api_key: config.stripe_api_key.clone(),
@@ -216,11 +217,14 @@ pub async fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Conn
         sandbox: sandbox.is_some(),
         pace: config.stripe_pace,
     };
-    let connect = Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))?;
+    Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))
+}
+
+/// Asks whose account the key belongs to, so that the first run need not wait for it.
+pub async fn identify(connect: &Connect) {
     if let Err(error) = connect.identify(ACCOUNT_LIMIT).await {
         warn!(hint = error.hint, "{}", error.message);
     }
-    Ok(connect)
 }
 
 /// Listens on an address.

@@ -71,7 +71,8 @@ pub async fn run(
     let signals = Signals::new()?;
     let store = instance::open(&config.data)?;
     let sandbox = if config.sandbox { Some(Embedded::start(&config).await?) } else { None };
-    let connect = instance::connect(&config, sandbox.as_ref()).await?;
+    let connect = instance::connect(&config, sandbox.as_ref())?;
+    instance::identify(&connect).await;
     let row =
         stored(&store, &workflow.name, source).await.map_err(|cause| Failure::refused(cause.to_string()))?;
     let definition = Arc::new(workflow);

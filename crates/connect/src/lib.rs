@@ -37,7 +37,7 @@ pub enum Error {
 }
 
 /// The providers, by name. One for the process: its clients keep their connections open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connect {
     stripe: Arc<stripe::Stripe>,
 }
