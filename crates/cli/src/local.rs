@@ -143,7 +143,7 @@ async fn ending(store: &Store, run: RunId, definition: Arc<Workflow>) -> Result<
     let unreadable = |cause: String| Failure::failed(format!("the record of {run} cannot be read: {cause}"));
     let entries = store.load(run).await.map_err(|cause| unreadable(cause.to_string()))?;
     let state = Run::fold(definition, &entries).map_err(|cause| unreadable(cause.to_string()))?;
-    let record = serde_json::value::to_raw_value(&RunView::of(&state));
+    let record = serde_json::value::to_raw_value(&RunView::of(&state, false));
     Ending::of_answer(record.map_err(|cause| unreadable(cause.to_string()))?)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use hyper::http::request::Parts;
-use loopfour_engine::CompanyId;
+use loopfour_engine::{CompanyId, StepPath};
 use loopfour_store::{Principal, Scope};
 use tokio::sync::watch;
 
@@ -146,6 +146,18 @@ impl FromRequestParts<App> for Version {
         let text = segment(parts, app, "version").await;
         let number = text.parse().ok().filter(|number: &u32| number.to_string() == text);
         number.map(Version).ok_or_else(|| Error::missing("version", &text))
+    }
+}
+
+/// The `{stepId}` of an address: a step's path. Whether there is one is for the run to say.
+#[derive(Clone, Debug)]
+pub struct Step(pub StepPath);
+
+impl FromRequestParts<App> for Step {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Step, Error> {
+        Ok(Step(StepPath(segment(parts, app, "stepId").await)))
     }
 }
 

@@ -188,6 +188,17 @@ impl Fields {
         Some(text.to_string())
     }
 
+    /// A field that is true or false.
+    pub fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        match self.value(name)? {
+            Value::Boolean(value) => Some(value),
+            other => {
+                self.problem(name, format!("`{name}` must be true or false, not {}", kind(&other)));
+                None
+            }
+        }
+    }
+
     /// Notes something wrong with a field.
     pub fn problem(&mut self, field: &str, message: String) {
         self.problems.push(Problem::new(field, message));

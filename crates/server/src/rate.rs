@@ -25,7 +25,7 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// How many unknown keys one address may try in a minute.
 const UNKNOWN_KEYS: u32 = 20;
 /// The calls that count as execution, by the last part of their address.
-const EXECUTE: [&str; 6] = ["run", "cancel", "retry", "restart", "resolve", "replay"];
+const EXECUTE: [&str; 7] = ["run", "cancel", "retry", "restart", "resolve", "candidates", "replay"];
 /// Milliseconds; requests of the same one are counted together.
 const TICK: i64 = 100;
 /// A minute.

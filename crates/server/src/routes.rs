@@ -115,6 +115,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = workflows();
     routes.extend(changes());
     routes.extend(runs());
+    routes.extend(repair());
     routes.extend(keys());
     routes.extend(public());
     routes
@@ -303,6 +304,70 @@ fn runs() -> Vec<Route> {
             parameters: &["lastEventId"],
             answers: vec![ok(Form::Events("RunEvent")), Success { status: 204, form: Form::Nothing }],
             ..route("/api/v1/runs/{id}/events", get(api::runs::events), "streamRunEvents", "Watch a run")
+        },
+    ]
+}
+
+/// What people do to runs.
+fn repair() -> Vec<Route> {
+    let route = |path, handler, id, summary| Route {
+        method: "post",
+        group: "runs",
+        access: Access::Scope(Scope::WorkflowsExecute),
+        refusals: &[Code::InvalidState],
+        answers: vec![Success { status: 202, form: Form::Data("Run") }],
+        ..read(path, handler, id, summary)
+    };
+    vec![
+        Route {
+            description: "The run ends once the outcome of the step in hand is known; nothing more is sent by itself. A \
+                          second time changes nothing; 409 once it has ended.",
+            body: Body::Empty,
+            ..route("/api/v1/runs/{id}/cancel", post(api::repair::cancel), "cancelRun", "Cancel a run")
+        },
+        Route {
+            description: "Goes on at the first failed step with the results that there are, from `failed` and `timeout`. \
+                          `notDone` says that you looked and the failed call was not done; it is needed after \
+                          `OUTCOME_UNKNOWN`.",
+            body: Body::Optional("Retry"),
+            ..route("/api/v1/runs/{id}/retry", post(api::repair::retry), "retryRun", "Let a failed run go on")
+        },
+        Route {
+            description: "A new run of the workflow's current version with the same input, of a run that has ended. With \
+                          `fromStep` it keeps the results of the steps before that one. A run with a write of unknown \
+                          outcome is restarted only with `force`.",
+            body: Body::Optional("Restart"),
+            answers: vec![Success { status: 202, form: Form::Data("Accepted") }],
+            ..route(
+                "/api/v1/runs/{id}/restart",
+                post(api::restart::restart),
+                "restartRun",
+                "Start a run anew",
+            )
+        },
+        Route {
+            description: "For a step that waits as `outcome_unknown` or is parked: a person says what became of its call. \
+                          With `done`, `id` is read back at the provider and becomes the output.",
+            body: Body::Required("Resolve"),
+            answers: vec![ok(Form::Data("Run"))],
+            ..route(
+                "/api/v1/runs/{id}/steps/{stepId}/resolve",
+                post(api::repair::resolve),
+                "resolveStep",
+                "Say what became of a call",
+            )
+        },
+        Route {
+            description: "Objects at the provider that carry the run and the step in their metadata. That none is found \
+                          proves nothing.",
+            body: Body::Empty,
+            answers: vec![ok(Form::Data("Candidates"))],
+            ..route(
+                "/api/v1/runs/{id}/steps/{stepId}/candidates",
+                post(api::repair::candidates),
+                "listCandidates",
+                "Look for what a call may have made",
+            )
         },
     ]
 }

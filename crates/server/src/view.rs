@@ -3,7 +3,9 @@
 
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::run::StepState;
-use loopfour_engine::{Ending, Run, RunId, StepError, Timestamp, WaitReason, Waiting, WorkflowId};
+use loopfour_engine::{
+    Ending, Run, RunId, RunStatus, StepError, StepStatus, Timestamp, WaitReason, Waiting, WorkflowId,
+};
 use loopfour_lang::{Document, Value};
 use loopfour_store::ListedRun;
 use serde::{Serialize, Serializer};
@@ -27,16 +29,20 @@ pub struct RunView<'a> {
 }
 
 impl<'a> RunView<'a> {
-    /// This run.
-    pub fn of(run: &'a Run) -> RunView<'a> {
+    /// This run; `is_stalled`: it waits for room on the disk ([`loopfour_engine::ports::Runs::is_stalled`]).
+    pub fn of(run: &'a Run, is_stalled: bool) -> RunView<'a> {
         let steps = run.definition().steps.iter().zip(&run.steps);
+        let under_way = steps.clone().find(|(_, state)| state.status == StepStatus::Running);
+        let under_way = under_way.map(|(step, _)| step.id.as_str());
+        let waiting = run.waiting.as_ref().map(WaitingView::of);
+        let (status, waiting) = standing(run.status, waiting, is_stalled, under_way);
         let view = ListedView {
             id: run.id,
             title: run.title(),
             workflow_id: run.workflow,
             workflow_version: run.version,
-            status: run.status.name(),
-            waiting: run.waiting.as_ref().map(WaitingView::of),
+            status,
+            waiting,
             trigger_type: trigger_name(run.trigger),
             input: &run.input,
             output: Some(&run.output),
@@ -45,6 +51,7 @@ impl<'a> RunView<'a> {
             completed_at: run.completed_at.map(Time),
             duration_ms: duration(run.started_at, run.completed_at),
             created_at: Time(run.created_at),
+            restarted_from: run.restarted_from,
         };
         RunView { run: view, steps: steps.map(|(step, state)| StepView::of(&step.id, state)).collect() }
     }
@@ -70,19 +77,23 @@ pub struct ListedView<'a> {
     completed_at: Option<Time>,
     duration_ms: Option<i64>,
     created_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarted_from: Option<RunId>,
 }
 
 impl<'a> ListedView<'a> {
-    /// This run, with its title.
-    pub fn of(run: &'a ListedRun, title: Option<String>) -> ListedView<'a> {
+    /// This run, with its title; `is_stalled` as for [`RunView::of`].
+    pub fn of(run: &'a ListedRun, title: Option<String>, is_stalled: bool) -> ListedView<'a> {
         let row = &run.row;
+        let waiting = row.waiting.as_ref().map(WaitingView::of);
+        let (status, waiting) = standing(row.status, waiting, is_stalled, None);
         ListedView {
             id: row.id,
             title,
             workflow_id: row.workflow,
             workflow_version: row.version,
-            status: row.status.name(),
-            waiting: row.waiting.as_ref().map(WaitingView::of),
+            status,
+            waiting,
             trigger_type: trigger_name(row.trigger),
             input: &run.input,
             output: run.output.as_ref(),
@@ -91,8 +102,25 @@ impl<'a> ListedView<'a> {
             completed_at: row.completed_at.map(Time),
             duration_ms: duration(row.started_at, row.completed_at),
             created_at: Time(row.created_at),
+            restarted_from: row.restarted_from,
         }
     }
+}
+
+/// How a run stands and why it waits. What its journal cannot say, that the disk takes nothing, is said here.
+fn standing<'a>(
+    status: RunStatus,
+    waiting: Option<WaitingView<'a>>,
+    is_stalled: bool,
+    under_way: Option<&'a str>,
+) -> (&'static str, Option<WaitingView<'a>>) {
+    if !is_stalled || status.has_ended() {
+        return (status.name(), waiting);
+    }
+    let reason = reason_name(WaitReason::Storage);
+    let step_id = under_way.or_else(|| waiting?.step_id);
+    let waiting = WaitingView { reason, step_id, until: None, then: None, error: None };
+    (RunStatus::Waiting.name(), Some(waiting))
 }
 
 #[derive(Debug, Serialize)]

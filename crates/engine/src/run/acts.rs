@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loopfour_lang::step::StepKind;
+use loopfour_lang::step::{OnError, StepKind};
 use loopfour_lang::{Document, Workflow};
 
 use super::decide::{Context, failed, located};
@@ -175,7 +175,9 @@ impl Run {
             let here = self.definition.position(&step.id).ok_or_else(|| step.id.clone())?;
             let same = self.definition.steps[here].kind.name() == step.kind.name();
             let state = &self.steps[here];
-            if !same || !state.status.is_through() {
+            let goes_on = matches!(self.definition.steps[here].on_error, OnError::Continue { .. });
+            let ended_it = state.status == StepStatus::Error && !goes_on;
+            if !same || !state.status.is_through() || ended_it {
                 return Err(step.id.clone());
             }
             Ok(Event::StepKept {

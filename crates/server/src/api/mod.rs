@@ -5,6 +5,8 @@ pub mod keys;
 pub mod logs;
 pub mod me;
 pub mod reference;
+pub mod repair;
+pub mod restart;
 pub mod runs;
 pub mod start;
 pub mod status;

@@ -32,16 +32,17 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<An
     let span = query.span(List::Runs);
     query.finish()?;
     let page = app.store().runs(caller.company(), filter, span).await?;
-    let mut titles = Vec::with_capacity(page.rows.len());
+    let mut told = Vec::with_capacity(page.rows.len());
     for run in &page.rows {
-        titles.push(title(&app, run).await?);
+        told.push((title(&app, run).await?, app.runs().is_stalled(run.row.id)));
     }
     let outputs = page.rows.iter().filter_map(|run| run.output.as_ref());
     let size = outputs.map(|output| output.text().len()).sum::<usize>()
         + page.rows.iter().map(|run| weight(&run.input)).sum::<usize>();
     apart(size, move || {
-        let runs = page.rows.iter().zip(titles);
-        let items: Vec<ListedView<'_>> = runs.map(|(run, title)| ListedView::of(run, title)).collect();
+        let runs = page.rows.iter().zip(told);
+        let items = runs.map(|(run, (title, is_stalled))| ListedView::of(run, title, is_stalled));
+        let items: Vec<ListedView<'_>> = items.collect();
         Answer::with_meta(StatusCode::OK, &items, &Meta::list(List::Runs, page.next))
     })
     .await?
@@ -63,7 +64,7 @@ async fn title(app: &App, listed: &ListedRun) -> Result<Option<String>, Error> {
         input: listed.input.clone(),
         connection: None,
         idempotency_key: None,
-        restarted_from: None,
+        restarted_from: row.restarted_from,
     };
     let first = Entry { seq: 1, at: row.created_at, event };
     Ok(Run::begin(definition, &first).map_err(Error::internal)?.title())
@@ -115,7 +116,7 @@ pub async fn events(
 /// # Errors
 /// 404; 500 if its journal cannot be read any more.
 pub async fn answer(app: &App, company: CompanyId, id: RunId) -> Result<Answer, Error> {
-    show_state(Box::new(folded(app, company, id).await?)).await
+    show_state(app, Box::new(folded(app, company, id).await?), StatusCode::OK).await
 }
 
 /// The company's run of that id, folded from its journal.
@@ -139,11 +140,12 @@ pub async fn folded(app: &App, company: CompanyId, id: RunId) -> Result<Run, Err
 ///
 /// # Errors
 /// Only defects.
-pub async fn show_state(run: Box<Run>) -> Result<Answer, Error> {
+pub async fn show_state(app: &App, run: Box<Run>, status: StatusCode) -> Result<Answer, Error> {
+    let is_stalled = app.runs().is_stalled(run.id);
     let values = run.steps.iter();
     let values = values.map(|step| step.output.text().len() + step.input.as_ref().map_or(0, weight));
     let size = values.sum::<usize>() + weight(&run.input) + run.output.text().len();
-    apart(size, move || Answer::new(StatusCode::OK, &RunView::of(&run))).await?
+    apart(size, move || Answer::new(status, &RunView::of(&run, is_stalled))).await?
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Error> {

@@ -25,13 +25,21 @@ use crate::{App, live};
 /// Longest `idempotencyKey`, characters.
 const LONGEST_KEY: usize = 255;
 
+/// A run that was accepted.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Accepted {
+pub struct Accepted {
     run_id: RunId,
     status: &'static str,
     workflow_id: WorkflowId,
     workflow_version: u32,
+}
+
+impl Accepted {
+    /// This run of that version.
+    pub fn of(run: RunId, workflow: WorkflowId, version: u32) -> Accepted {
+        Accepted { run_id: run, status: "pending", workflow_id: workflow, workflow_version: version }
+    }
 }
 
 /// What a caller may say about the run.
@@ -44,7 +52,8 @@ struct Wanted {
 ///
 /// # Errors
 /// 400; 404, also for an unknown connection; 409 unless the workflow is active, or if the `idempotencyKey` started a run
-/// with another input; 503 while the server stops; 401, 403, 408, 413, 415.
+/// with another input; 429 while too many runs are under way;
+/// 503 while the server stops or its disk takes nothing; 401, 403, 408, 413, 415.
 pub async fn run(
     State(app): State<App>,
     caller: Caller,
@@ -85,16 +94,23 @@ pub async fn run(
         Err(StartError::Journal(JournalError::Exists { run })) => {
             (found(run), version_started_with(&app, &caller, run, &wanted.input).await?)
         }
-        Err(StartError::Stopping) => return Err(Error::new(Code::Unavailable, "the server is stopping")),
-        Err(StartError::Busy) => return Err(Error::busy()),
-        Err(StartError::Journal(JournalError::Storage(cause) | JournalError::Full(cause))) => {
-            return Err(Error::unavailable("the run could not be recorded; nothing was started", cause));
-        }
-        Err(StartError::Journal(error @ (JournalError::Conflict { .. } | JournalError::Missing(_)))) => {
-            return Err(Error::internal(error));
-        }
+        Err(error) => return Err(refused(error)),
     };
     reply(&app, &caller, id, started, version, wait).await
+}
+
+/// Why no run was started.
+pub fn refused(error: StartError) -> Error {
+    match error {
+        StartError::Stopping => Error::new(Code::Unavailable, "the server is stopping"),
+        StartError::Busy => Error::busy(),
+        StartError::Journal(JournalError::Storage(cause) | JournalError::Full(cause)) => {
+            Error::unavailable("the run could not be recorded; nothing was started", cause)
+        }
+        StartError::Journal(
+            error @ (JournalError::Conflict { .. } | JournalError::Exists { .. } | JournalError::Missing(_)),
+        ) => Error::internal(error),
+    }
 }
 
 /// A run that was started before; where it ran is not known here.
@@ -116,15 +132,16 @@ async fn reply(
         let until = Instant::now() + Duration::from_secs(u64::from(seconds));
         // As a rule the run's own state comes back from where it ran, and its journal need not be read.
         match tokio::time::timeout_at(until, started.rest).await {
-            Ok(Some(run)) if run.status.has_ended() => return runs::show_state(run).await,
+            Ok(Some(run)) if run.status.has_ended() => {
+                return runs::show_state(app, run, StatusCode::OK).await;
+            }
             Ok(_) if live::ended(app, caller.company(), run, until).await? => {
                 return runs::answer(app, caller.company(), run).await;
             }
             Ok(_) | Err(_) => {}
         }
     }
-    let accepted = Accepted { run_id: run, status: "pending", workflow_id: id, workflow_version: version };
-    Answer::new(StatusCode::ACCEPTED, &accepted)
+    Answer::new(StatusCode::ACCEPTED, &Accepted::of(run, id, version))
 }
 
 fn wanted(body: Object) -> Result<Wanted, Error> {
@@ -142,7 +159,10 @@ fn wanted(body: Object) -> Result<Wanted, Error> {
 }
 
 /// Refuses an input that the workflow's `inputSchema` does not allow.
-async fn fits(definition: &Arc<Workflow>, input: &Value) -> Result<(), Error> {
+///
+/// # Errors
+/// 400 with everything that does not fit.
+pub async fn fits(definition: &Arc<Workflow>, input: &Value) -> Result<(), Error> {
     if definition.input_schema.is_none() {
         return Ok(());
     }
@@ -159,7 +179,10 @@ async fn fits(definition: &Arc<Workflow>, input: &Value) -> Result<(), Error> {
 }
 
 /// The checked definition of a version; from memory as a rule.
-async fn definition(
+///
+/// # Errors
+/// 409 where its text has errors by now.
+pub async fn definition(
     app: &App,
     caller: &Caller,
     id: WorkflowId,

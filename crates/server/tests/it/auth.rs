@@ -52,6 +52,11 @@ async fn each_call_needs_its_scope_and_names_it() {
         (format!("GET /runs/{run}"), None, Scope::RunsRead),
         (format!("GET /runs/{run}/events"), None, Scope::RunsRead),
         (format!("GET /runs/{run}/logs"), None, Scope::RunsRead),
+        (format!("POST /runs/{run}/cancel"), None, Scope::WorkflowsExecute),
+        (format!("POST /runs/{run}/retry"), None, Scope::WorkflowsExecute),
+        (format!("POST /runs/{run}/restart"), None, Scope::WorkflowsExecute),
+        (format!("POST /runs/{run}/steps/find/resolve"), Some("{}"), Scope::WorkflowsExecute),
+        (format!("POST /runs/{run}/steps/find/candidates"), None, Scope::WorkflowsExecute),
         ("GET /keys".to_owned(), None, Scope::Admin),
         ("DELETE /keys/key_00000000-0000-7000-8000-000000000000".to_owned(), None, Scope::Admin),
         ("POST /keys".to_owned(), Some(r#"{"name":"a","scopes":["admin"]}"#), Scope::Admin),
@@ -92,10 +97,16 @@ async fn another_companys_things_do_not_exist() {
         format!("GET /runs/{run}"),
         format!("GET /runs/{run}/events"),
         format!("GET /runs/{run}/logs"),
+        format!("POST /runs/{run}/cancel"),
+        format!("POST /runs/{run}/retry"),
+        format!("POST /runs/{run}/restart"),
+        format!("POST /runs/{run}/steps/find/resolve"),
+        format!("POST /runs/{run}/steps/find/candidates"),
     ] {
         let request = server.request(&line.replacen(' ', " /api/v1", 1)).key(&key);
         let request = match &*line {
             line if line.starts_with("PUT") => request.body("{}"),
+            line if line.ends_with("resolve") => request.body(r#"{"reason":"a","outcome":"fail"}"#),
             line if line.ends_with("rollback") => request.body(r#"{"version":1}"#),
             _ => request,
         };

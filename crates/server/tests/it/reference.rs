@@ -25,7 +25,7 @@ fn the_document_changes_only_on_purpose() {
 
 /// `/x/{id}` as an address.
 fn address(path: &str) -> String {
-    path.replace("{id}", "x").replace("{version}", "1")
+    path.replace("{id}", "x").replace("{version}", "1").replace("{stepId}", "s")
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! A server of a test's own, and a client that sends exactly the bytes it is told to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use loopfour_engine::definitions::Definitions;
-use loopfour_engine::ports::{Append, BoxFuture, Clock as _, Journal as _, Runs, Start, StartError, Started};
-use loopfour_engine::{Command, CompanyId, Entry, Event, Run, RunId, Timestamp};
+use loopfour_engine::ports::{
+    Act, ActError, Append, BoxFuture, Candidates, Clock as _, Journal as _, Runs, Start, StartError, Started,
+};
+use loopfour_engine::{Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
+use loopfour_host::{Host, Settings};
 use loopfour_server::App;
 use loopfour_server::rate::RateLimits;
 use loopfour_store::{NewKey, Scope, Store};
@@ -53,29 +56,47 @@ impl Server {
     }
 
     pub async fn limited(limits: RateLimits) -> Server {
+        Server::over(limits, &[], |runs, _| runs).await
+    }
+
+    /// One that runs workflows as they come, against a provider with this script.
+    pub async fn running(script: &[(&str, &[Answer])]) -> Server {
+        let host = |runs: Arc<Stepper>, definitions| -> Arc<dyn Runs> {
+            let provider = runs.provider.lock().unwrap().clone();
+            let (store, clock) = (runs.store.clone(), runs.clock.clone());
+            Arc::new(Host::new(store, provider, clock, definitions, Settings::default()))
+        };
+        Server::over(RateLimits::OFF, script, host).await
+    }
+
+    async fn over(
+        limits: RateLimits,
+        script: &[(&str, &[Answer])],
+        driver: impl FnOnce(Arc<Stepper>, Arc<Definitions>) -> Arc<dyn Runs>,
+    ) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START);
         let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
         let (started, seen) = mpsc::unbounded_channel();
+        let usual: &[(&str, &[Answer])] = &[
+            ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
+            ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
+        ];
+        let script = if script.is_empty() { usual } else { script };
         let runs = Arc::new(Stepper {
             store: store.clone(),
             clock: clock.clone(),
-            provider: Mutex::new(Provider::new(&[
-                ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
-                ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
-            ])),
+            provider: Mutex::new(Provider::new(script)),
             under_way: Mutex::default(),
             started,
             seen: tokio::sync::Mutex::new(seen),
             refuse: Mutex::default(),
+            refuse_act: Mutex::default(),
+            stalled: Mutex::default(),
         });
-        let app = App::new(
-            store.clone(),
-            Arc::clone(&runs) as Arc<dyn Runs>,
-            Arc::new(Definitions::default()),
-            Arc::new(clock.clone()),
-            limits,
-        );
+        let definitions = Arc::new(Definitions::default());
+        let driver = driver(Arc::clone(&runs), Arc::clone(&definitions));
+        let app = App::new(store.clone(), driver, definitions, Arc::new(clock.clone()), limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -301,6 +322,10 @@ pub struct Stepper {
     seen: tokio::sync::Mutex<mpsc::UnboundedReceiver<RunId>>,
     /// What every start comes to, if it is refused.
     pub refuse: Mutex<Option<Refusal>>,
+    /// What every act comes to.
+    pub refuse_act: Mutex<Option<ActError>>,
+    /// Runs whose last answer is said not to be stored.
+    pub stalled: Mutex<HashSet<RunId>>,
 }
 
 #[derive(Clone)]
@@ -318,14 +343,15 @@ impl Stepper {
     /// Makes the run's next call, which takes a second; returns whether there was one.
     pub async fn step(&self, id: RunId) -> bool {
         let mut run = self.under_way.lock().unwrap().remove(&id).unwrap();
-        let Some(command) = run.due().into_iter().next() else { return false };
+        let Some(command) = run.due() else { return false };
         let provider = self.provider.lock().unwrap().clone();
         let outcome = provider.answer(command.sending());
         let Command::Perform { path, .. } = &command;
         self.clock.advance(1_000);
         let expected = run.length;
-        let mut entries = vec![run.settle(path, outcome, self.clock.now())];
-        entries.extend(run.advance(&provider, self.clock.now()));
+        let context = context(&provider, self.clock.now());
+        let mut entries = vec![run.settle(path, outcome, &context)];
+        entries.extend(run.advance(&context));
         self.append(&run, expected, entries).await.unwrap();
         self.under_way.lock().unwrap().insert(id, run);
         true
@@ -353,11 +379,12 @@ impl Stepper {
             input: start.input,
             connection: start.connection,
             idempotency_key: start.idempotency_key,
+            restarted_from: start.restarted_from,
         };
         let first = Entry { seq: 1, at: self.clock.now(), event };
         let mut run = Run::begin(start.definition, &first).unwrap();
         let mut entries = vec![first];
-        entries.extend(run.advance(&provider, self.clock.now()));
+        entries.extend(run.advance(&context(&provider, self.clock.now())));
         self.append(&run, 0, entries).await?;
         self.under_way.lock().unwrap().insert(id, run);
         let _ = self.started.send(id);
@@ -376,4 +403,21 @@ impl Runs for Stepper {
     fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(self.begin(start))
     }
+
+    fn act(&self, _: RunId, _: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
+        Box::pin(async { Err(self.refuse_act.lock().unwrap().clone().unwrap()) })
+    }
+
+    fn candidates(&self, _: RunId, _: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>> {
+        Box::pin(async { Err(self.refuse_act.lock().unwrap().clone().unwrap()) })
+    }
+
+    fn is_stalled(&self, run: RunId) -> bool {
+        self.stalled.lock().unwrap().contains(&run)
+    }
+}
+
+fn context(provider: &Provider, now: Timestamp) -> Context<'_> {
+    const POLICY: &Policy = &Policy { safety_margin: 72_000_000, connection_wait: 259_200_000 };
+    Context { prepare: provider, policy: POLICY, now }
 }

@@ -1,4 +1,5 @@
 mod events;
 mod list;
 mod logs;
+mod repair;
 mod show;

@@ -1,3 +1,4 @@
+use loopfour_engine::Finding;
 use loopfour_testkit::{Answer, Provider};
 
 use crate::server::{Server, WELCOME};
@@ -36,9 +37,9 @@ async fn a_run_is_shown_with_every_step_of_its_definition() {
 async fn a_failed_run_and_one_that_waits_say_why() {
     let server = Server::start().await;
     let workflow = server.active(WELCOME).await;
-    for (answer, status, code) in [
-        (Answer::Refused("resource_missing", true), "failed", "resource_missing"),
-        (Answer::NoConnection, "waiting", "authentication_error"),
+    for (answer, status, code, retryable) in [
+        (Answer::Refused("resource_missing"), "failed", "resource_missing", false),
+        (Answer::Fails(Finding::NoConnection), "waiting", "authentication_error", true),
     ] {
         *server.runs.provider.lock().unwrap() = Provider::new(&[("stripe.listCustomers", &[answer])]);
         let started = server.post(&format!("/workflows/{workflow}/run"), "").await;
@@ -46,7 +47,8 @@ async fn a_failed_run_and_one_that_waits_say_why() {
         let json = server.get(&format!("/runs/{}", started.text("/data/runId"))).await.json();
         let data = &json["data"];
         let error = serde_json::json!({
-            "code": code, "message": "scripted", "step": "find", "attempt": 1, "retryable": false, "hint": "none",
+            "code": code, "message": "scripted", "step": "find", "attempt": 1, "retryable": retryable,
+            "hint": "none",
         });
         assert_eq!(data["status"], status);
         assert_eq!(data["steps"][0]["error"], error);
@@ -56,7 +58,10 @@ async fn a_failed_run_and_one_that_waits_say_why() {
             assert_eq!(data["steps"][0]["status"], "error");
             assert!(data.get("waiting").is_none());
         } else {
-            let waiting = serde_json::json!({"reason": "connection", "stepId": "find", "error": error});
+            let until = data["waiting"]["until"].as_str().unwrap();
+            let waiting = serde_json::json!({
+                "reason": "connection", "stepId": "find", "until": until, "error": error,
+            });
             assert_eq!(data["waiting"], waiting);
             assert_eq!(data["error"], serde_json::Value::Null);
             assert_eq!(data["steps"][0]["status"], "waiting");

@@ -152,7 +152,8 @@ async fn a_host_that_cannot_start_it_is_no_defect_of_the_request() {
     let id = server.active(WELCOME).await;
     let path = format!("/workflows/{id}/run");
     let storage = StartError::Journal(JournalError::Storage("disk: secret detail".to_owned()));
-    for error in [StartError::Stopping, storage] {
+    let full = StartError::Journal(JournalError::Full("disk: secret detail".to_owned()));
+    for error in [StartError::Stopping, storage, full] {
         *server.runs.refuse.lock().unwrap() = Some(Refusal::Error(error));
         let reply = server.post(&path, INPUT).await;
         reply.check_error(503, "UNAVAILABLE", &[]);
