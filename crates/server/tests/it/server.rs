@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
-    Act, ActError, Append, BoxFuture, Candidates, Clock as _, Journal as _, Runs, Start, StartError, Started,
+    Act, ActError, Actions as _, Append, BoxFuture, Candidates, Clock as _, Deed, FindError, Journal as _,
+    Resolution, Runs, Start, StartError, Started,
 };
-use loopfour_engine::{Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
-use loopfour_host::{Host, Settings};
+use loopfour_engine::{
+    Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp, Wake,
+};
 use loopfour_server::App;
 use loopfour_server::rate::RateLimits;
 use loopfour_store::{NewKey, Scope, Store};
@@ -56,47 +58,32 @@ impl Server {
     }
 
     pub async fn limited(limits: RateLimits) -> Server {
-        Server::over(limits, &[], |runs, _| runs).await
-    }
-
-    /// One that runs workflows as they come, against a provider with this script.
-    pub async fn running(script: &[(&str, &[Answer])]) -> Server {
-        let host = |runs: Arc<Stepper>, definitions| -> Arc<dyn Runs> {
-            let provider = runs.provider.lock().unwrap().clone();
-            let (store, clock) = (runs.store.clone(), runs.clock.clone());
-            Arc::new(Host::new(store, provider, clock, definitions, Settings::default()))
-        };
-        Server::over(RateLimits::OFF, script, host).await
-    }
-
-    async fn over(
-        limits: RateLimits,
-        script: &[(&str, &[Answer])],
-        driver: impl FnOnce(Arc<Stepper>, Arc<Definitions>) -> Arc<dyn Runs>,
-    ) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START);
         let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
         let (started, seen) = mpsc::unbounded_channel();
-        let usual: &[(&str, &[Answer])] = &[
-            ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
-            ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
-        ];
-        let script = if script.is_empty() { usual } else { script };
         let runs = Arc::new(Stepper {
             store: store.clone(),
             clock: clock.clone(),
-            provider: Mutex::new(Provider::new(script)),
+            provider: Mutex::new(Provider::new(&[
+                ("stripe.listCustomers", &[Answer::Done(r#"{"object":"list","data":[]}"#)]),
+                ("stripe.createCustomer", &[Answer::Done(r#"{"id":"cus_1"}"#)]),
+            ])),
             under_way: Mutex::default(),
             started,
             seen: tokio::sync::Mutex::new(seen),
             refuse: Mutex::default(),
             refuse_act: Mutex::default(),
+            found: Mutex::default(),
             stalled: Mutex::default(),
         });
-        let definitions = Arc::new(Definitions::default());
-        let driver = driver(Arc::clone(&runs), Arc::clone(&definitions));
-        let app = App::new(store.clone(), driver, definitions, Arc::new(clock.clone()), limits);
+        let app = App::new(
+            store.clone(),
+            Arc::clone(&runs) as Arc<dyn Runs>,
+            Arc::new(Definitions::default()),
+            Arc::new(clock.clone()),
+            limits,
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -322,8 +309,10 @@ pub struct Stepper {
     seen: tokio::sync::Mutex<mpsc::UnboundedReceiver<RunId>>,
     /// What every start comes to, if it is refused.
     pub refuse: Mutex<Option<Refusal>>,
-    /// What every act comes to.
+    /// What every act comes to, if it is refused.
     pub refuse_act: Mutex<Option<ActError>>,
+    /// What a look at the provider finds.
+    pub found: Mutex<Candidates>,
     /// Runs whose last answer is said not to be stored.
     pub stalled: Mutex<HashSet<RunId>>,
 }
@@ -343,18 +332,66 @@ impl Stepper {
     /// Makes the run's next call, which takes a second; returns whether there was one.
     pub async fn step(&self, id: RunId) -> bool {
         let mut run = self.under_way.lock().unwrap().remove(&id).unwrap();
-        let Some(command) = run.due() else { return false };
+        let Some(command) = run.due() else {
+            self.under_way.lock().unwrap().insert(id, run);
+            return false;
+        };
         let provider = self.provider.lock().unwrap().clone();
-        let outcome = provider.answer(command.sending());
-        let Command::Perform { path, .. } = &command;
-        self.clock.advance(1_000);
         let expected = run.length;
-        let context = context(&provider, self.clock.now());
-        let mut entries = vec![run.settle(path, outcome, &context)];
-        entries.extend(run.advance(&context));
+        let mut entries: Vec<Entry> =
+            run.before_sending(&command, &context(&provider, self.clock.now())).into_iter().collect();
+        if let Some(command) = run.due() {
+            let outcome = provider.answer(command.sending());
+            let Command::Perform { path, .. } = &command;
+            self.clock.advance(1_000);
+            let context = context(&provider, self.clock.now());
+            entries.push(run.settle(path, outcome, &context));
+            entries.extend(run.advance(&context));
+        }
         self.append(&run, expected, entries).await.unwrap();
         self.under_way.lock().unwrap().insert(id, run);
         true
+    }
+
+    /// Lets time pass and then the run go on, as far as it can.
+    pub async fn go_on(&self, id: RunId, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+        let mut run = self.under_way.lock().unwrap().remove(&id).unwrap();
+        let provider = self.provider.lock().unwrap().clone();
+        let (expected, context) = (run.length, context(&provider, self.clock.now()));
+        let mut entries = run.wake(Wake::Timer, &context);
+        entries.extend(run.advance(&context));
+        if !entries.is_empty() {
+            self.append(&run, expected, entries).await.unwrap();
+        }
+        self.under_way.lock().unwrap().insert(id, run);
+        self.finish(id).await;
+    }
+
+    async fn done(&self, id: RunId, mut act: Act) -> Result<Box<Run>, ActError> {
+        if let Some(refused) = self.refuse_act.lock().unwrap().clone() {
+            return Err(refused);
+        }
+        let mut run = self.under_way.lock().unwrap().get(&id).unwrap().clone();
+        let provider = self.provider.lock().unwrap().clone();
+        if let Deed::Resolve { path, resolution, .. } = &mut act.what
+            && let Resolution::Found { id } = resolution
+        {
+            let (request, _) = run.unresolved(path)?;
+            let output = provider.find(request, id).await.map_err(|error| match error {
+                FindError::Unfit(message) => ActError::Unfit(message),
+                FindError::Unavailable(message) => ActError::Unavailable(message),
+            })?;
+            *resolution = Resolution::Done { output };
+        }
+        let (expected, context) = (run.length, context(&provider, self.clock.now()));
+        let mut entries = run.act(act, &context)?;
+        entries.extend(run.advance(&context));
+        if !entries.is_empty() {
+            self.append(&run, expected, entries).await.unwrap();
+        }
+        self.under_way.lock().unwrap().insert(id, run.clone());
+        Ok(Box::new(run))
     }
 
     /// Makes all calls of the run.
@@ -384,6 +421,11 @@ impl Stepper {
         let first = Entry { seq: 1, at: self.clock.now(), event };
         let mut run = Run::begin(start.definition, &first).unwrap();
         let mut entries = vec![first];
+        for event in start.kept {
+            let entry = Entry { seq: run.length + 1, at: self.clock.now(), event };
+            run.apply(&entry).unwrap();
+            entries.push(entry);
+        }
         entries.extend(run.advance(&context(&provider, self.clock.now())));
         self.append(&run, 0, entries).await?;
         self.under_way.lock().unwrap().insert(id, run);
@@ -404,12 +446,13 @@ impl Runs for Stepper {
         Box::pin(self.begin(start))
     }
 
-    fn act(&self, _: RunId, _: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
-        Box::pin(async { Err(self.refuse_act.lock().unwrap().clone().unwrap()) })
+    fn act(&self, run: RunId, act: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
+        Box::pin(self.done(run, act))
     }
 
     fn candidates(&self, _: RunId, _: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>> {
-        Box::pin(async { Err(self.refuse_act.lock().unwrap().clone().unwrap()) })
+        let refused = self.refuse_act.lock().unwrap().clone();
+        Box::pin(async { refused.map_or_else(|| Ok(self.found.lock().unwrap().clone()), Err) })
     }
 
     fn is_stalled(&self, run: RunId) -> bool {

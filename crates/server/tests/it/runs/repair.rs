@@ -1,8 +1,8 @@
-//! What people do to runs, against a host that runs them and a provider with a script.
+//! What people do to runs, against a provider with a script.
 
-use loopfour_engine::ports::{ActError, JournalError};
+use loopfour_engine::ports::{ActError, Candidate, Candidates, JournalError};
 use loopfour_engine::{Finding, RunId};
-use loopfour_testkit::Answer;
+use loopfour_testkit::{Answer, Provider};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server, WELCOME};
@@ -14,28 +14,35 @@ const MADE: Answer = Answer::Done(r#"{"id":"cus_1"}"#);
 
 /// A server whose `create` step is answered so.
 async fn server(create: &'static [Answer]) -> Server {
-    Server::running(&[("stripe.listCustomers", FOUND), ("stripe.createCustomer", create)]).await
+    let server = Server::start().await;
+    let script = Provider::new(&[("stripe.listCustomers", FOUND), ("stripe.createCustomer", create)]);
+    *server.runs.provider.lock().unwrap() = script;
+    server
 }
 
-/// Starts a run of the workflow; its address.
+fn id_of(run: &str) -> RunId {
+    run.trim_start_matches("/runs/").parse().unwrap()
+}
+
+/// Starts a run of the workflow and makes its calls, as far as it goes; its address.
 async fn started(server: &Server, workflow: &str) -> String {
     let started =
         server.post(&format!("/workflows/{workflow}/run"), r#"{"input":{"email":"a@b.example"}}"#).await;
+    server.runs.finish(server.runs.started().await).await;
     format!("/runs/{}", started.text("/data/runId"))
 }
 
-/// The run once it stands so: a status, or a reason to wait.
+/// The run, which stands so: a status, or a reason to wait.
 async fn at(server: &Server, run: &str, standing: &str) -> Value {
-    let id: RunId = run.trim_start_matches("/runs/").parse().unwrap();
-    let mut progress = server.store.watch(id);
-    loop {
-        progress.mark_unchanged();
-        let data = server.get(run).await.json()["data"].clone();
-        if data["status"] == standing || data["waiting"]["reason"] == standing {
-            return data;
-        }
-        progress.changed().await.unwrap();
-    }
+    let data = server.get(run).await.json()["data"].clone();
+    assert!(data["status"] == standing || data["waiting"]["reason"] == standing, "{standing}: {data}");
+    data
+}
+
+/// The same, after the calls that are due.
+async fn then(server: &Server, run: &str, standing: &str) -> Value {
+    server.runs.finish(id_of(run)).await;
+    at(server, run, standing).await
 }
 
 /// A run whose write got no answer until only a person can tell.
@@ -43,7 +50,7 @@ async fn unknown(server: &Server) -> (String, String) {
     let workflow = server.active(WELCOME).await;
     let run = started(server, &workflow).await;
     at(server, &run, "retry").await;
-    server.clock.advance(LATE);
+    server.runs.go_on(id_of(&run), LATE).await;
     let data = at(server, &run, "outcome_unknown").await;
     assert_eq!((&data["status"], &data["waiting"]["stepId"]), (&json!("waiting"), &json!("create")));
     (workflow, run)
@@ -100,7 +107,7 @@ async fn a_failed_run_goes_on_at_the_failed_step() {
     at(&server, &run, "failed").await;
     let reply = server.post(&format!("{run}/retry"), "").await;
     assert_eq!((reply.status, reply.text("/data/status")), (202, "running".to_owned()), "{}", reply.body);
-    let data = at(&server, &run, "completed").await;
+    let data = then(&server, &run, "completed").await;
     assert_eq!(data["output"], json!({"id": "cus_1"}));
     let sent = server.runs.provider.lock().unwrap().sent();
     let actions: Vec<&str> = sent.iter().map(|sent| sent.action.as_str()).collect();
@@ -125,7 +132,7 @@ async fn a_person_says_what_became_of_a_write() {
         let (_, run) = unknown(&server).await;
         let reply = server.post(&format!("{run}/steps/create/resolve"), body).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
-        let data = at(&server, &run, status).await;
+        let data = then(&server, &run, status).await;
         assert_eq!(data["output"], output, "{body}");
         let events = server.get(&format!("{run}/events")).await;
         assert!(events.body.contains("outcome.resolved"), "{}", events.body);
@@ -133,7 +140,7 @@ async fn a_person_says_what_became_of_a_write() {
             assert_eq!(data["error"]["code"], "OUTCOME_UNKNOWN");
             refused(&server.post(&format!("{run}/retry"), "").await, 409, "INVALID_STATE", "`notDone: true`");
             assert_eq!(server.post(&format!("{run}/retry"), r#"{"notDone":true}"#).await.status, 202);
-            at(&server, &run, "completed").await;
+            then(&server, &run, "completed").await;
         }
     }
 }
@@ -193,14 +200,40 @@ async fn what_cannot_be_resolved_so_is_refused() {
 async fn candidates_are_what_the_provider_has() {
     let server = server(&[Answer::LostBefore]).await;
     let (_, run) = unknown(&server).await;
-    server.post(&format!("{run}/steps/create/candidates"), "").await.check(concat!(
-        r#"200 {"success":true,"data":{"candidates":[{"id":"for_create","object":"","created":"1970-01-01T00:00:00.000Z"}],"#,
-        r#""searched":{"objects":1,"complete":true,"note":"these carry the run and the step in their metadata"}}}"#,
+    let path = format!("{run}/steps/create/candidates");
+    let one = Candidate { id: "cus_7".to_owned(), object: "customer".to_owned(), ..Candidate::default() };
+    let paid = Candidate {
+        id: "pi_7".to_owned(),
+        object: "payment_intent".to_owned(),
+        created: 1_767_323_045,
+        amount: Some(9900),
+        currency: Some("usd".to_owned()),
+        status: Some("succeeded".to_owned()),
+    };
+    *server.runs.found.lock().unwrap() = Candidates { found: vec![one, paid], searched: 9, complete: true };
+    server.post(&path, "").await.check(concat!(
+        r#"200 {"success":true,"data":{"candidates":[{"id":"cus_7","object":"customer","created":"1970-01-01T00:00:00.000Z"},"#,
+        r#"{"id":"pi_7","object":"payment_intent","created":"2026-01-02T03:04:05.000Z","amount":9900,"currency":"usd","#,
+        r#""status":"succeeded"}],"searched":{"objects":9,"complete":true,"#,
+        r#""note":"these carry the run and the step in their metadata"}}}"#,
     ));
-    let none = server.post(&format!("{run}/steps/check/candidates"), "").await;
-    refused(&none, 409, "INVALID_STATE", "made no call");
-    let unknown = server.post(&format!("{run}/steps/nothing/candidates"), "").await;
-    refused(&unknown, 404, "NOT_FOUND", "no step `nothing`");
+    for complete in [true, false] {
+        *server.runs.found.lock().unwrap() = Candidates { found: vec![], searched: 9, complete };
+        let none = server.post(&path, "{}").await;
+        assert_eq!(none.json()["data"]["candidates"], json!([]));
+        let note = none.text("/data/searched/note");
+        assert!(note.contains("prove"), "{note}");
+    }
+    server.post(&path, r#"{"x":1}"#).await.check_error(400, "VALIDATION_ERROR", &["x: unknown key `x`"]);
+    for (error, status) in [
+        (ActError::Unfit("no objects".to_owned()), 400),
+        (ActError::Missing("no step".to_owned()), 404),
+        (ActError::State("no call".to_owned()), 409),
+        (ActError::Unavailable("away".to_owned()), 503),
+    ] {
+        *server.runs.refuse_act.lock().unwrap() = Some(error);
+        assert_eq!(server.post(&path, "").await.status, status);
+    }
 }
 
 #[tokio::test]
@@ -219,7 +252,7 @@ async fn a_run_is_started_anew_with_what_it_had() {
             r#"202 {"success":true,"data":{"runId":"run_*","status":"pending","workflowId":"wf_*","workflowVersion":2}}"#,
         );
         let anew = format!("/runs/{}", reply.text("/data/runId"));
-        let data = at(&server, &anew, "completed").await;
+        let data = then(&server, &anew, "completed").await;
         let old = run.trim_start_matches("/runs/");
         assert_eq!((&data["restartedFrom"], &data["workflowVersion"]), (&json!(old), &json!(2)));
         assert_eq!(data["input"], json!({"email": "a@b.example"}));
@@ -277,7 +310,7 @@ async fn a_run_with_an_unknown_write_is_restarted_only_by_force() {
     refused(&server.post(&path, "").await, 409, "INVALID_STATE", "step `create` may be done");
     let forced = server.post(&path, r#"{"force":true}"#).await;
     assert_eq!(forced.status, 202, "{}", forced.body);
-    at(&server, &format!("/runs/{}", forced.text("/data/runId")), "completed").await;
+    then(&server, &format!("/runs/{}", forced.text("/data/runId")), "completed").await;
 }
 
 #[tokio::test]
@@ -286,15 +319,10 @@ async fn wait_goes_on_through_a_retry() {
     let workflow = server.active(WELCOME).await;
     let path = format!("/workflows/{workflow}/run?wait=60");
     let (reply, ()) = tokio::join!(server.post(&path, ""), async {
-        let id = loop {
-            let runs = server.get("/runs").await.json();
-            if let Some(id) = runs["data"][0]["id"].as_str() {
-                break id.to_owned();
-            }
-            tokio::task::yield_now().await;
-        };
+        let id = server.runs.started().await;
+        server.runs.finish(id).await;
         at(&server, &format!("/runs/{id}"), "pace").await;
-        server.clock.advance(LATE);
+        server.runs.go_on(id, LATE).await;
     });
     assert_eq!((reply.status, reply.text("/data/status")), (200, "completed".to_owned()), "{}", reply.body);
 }
@@ -322,8 +350,10 @@ async fn a_host_that_cannot_do_it_says_why() {
 #[tokio::test]
 async fn a_run_whose_answer_cannot_be_stored_waits_for_storage() {
     let server = Server::start().await;
-    let run = started(&server, &server.active(WELCOME).await).await;
+    let workflow = server.active(WELCOME).await;
+    server.post(&format!("/workflows/{workflow}/run"), "").await;
     let id = server.runs.started().await;
+    let run = format!("/runs/{id}");
     server.runs.stalled.lock().unwrap().insert(id);
     let data = server.get(&run).await.json()["data"].clone();
     assert_eq!(data["status"], "waiting");
