@@ -175,7 +175,8 @@ impl Run {
             let here = self.definition.position(&step.id).ok_or_else(|| step.id.clone())?;
             let same = self.definition.steps[here].kind.name() == step.kind.name();
             let state = &self.steps[here];
-            let goes_on = matches!(self.definition.steps[here].on_error, OnError::Continue { .. });
+            let both = [step, &self.definition.steps[here]];
+            let goes_on = both.iter().all(|step| matches!(step.on_error, OnError::Continue { .. }));
             let ended_it = state.status == StepStatus::Error && !goes_on;
             if !same || !state.status.is_through() || ended_it {
                 return Err(step.id.clone());

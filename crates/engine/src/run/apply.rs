@@ -236,6 +236,7 @@ impl Run {
                         call.wait = Some(CallWait { reason: WaitReason::Parked, until: None });
                     }
                 }
+                self.pause = None;
                 self.wait(WaitReason::Parked, path.clone(), None, Some(error));
                 Ok(())
             }
@@ -291,14 +292,16 @@ impl Run {
             return Err("not a call that waits".to_owned());
         };
         let (step, call) = self.call(path, *epoch)?;
-        let since = call.waited.filter(|(waited, _)| waited == reason).map_or(entry.at, |(_, since)| since);
-        call.waited = Some((*reason, since));
         call.open |= *open;
-        // Standing in the queue is no sending.
-        call.tries = call.tries.saturating_add(u32::from(error.is_some()));
+        // Standing in the queue is no sending, and no new wait.
+        if error.is_some() {
+            let same = call.waited.filter(|(waited, _)| waited == reason);
+            call.waited = Some((*reason, same.map_or(entry.at, |(_, since)| since)));
+            call.tries = call.tries.saturating_add(1);
+            call.ordered = false;
+        }
         call.replays += u32::from(*replayed);
         call.wait = Some(CallWait { reason: *reason, until: *until });
-        call.ordered = false;
         let state = &mut self.steps[step];
         state.status = StepStatus::Waiting;
         state.error = error.as_deref().cloned();
@@ -377,6 +380,7 @@ impl Run {
         state.status = StepStatus::Error;
         state.call = None;
         state.completed_at = Some(entry.at);
+        self.pause = None;
         self.go_on();
         Ok(())
     }

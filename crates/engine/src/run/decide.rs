@@ -166,7 +166,8 @@ impl Run {
 
     /// What kept the run until its time was over.
     fn timeout_error(&self) -> StepError {
-        let kept = self.in_hand().and_then(|(step, _)| self.steps[step].error.clone());
+        let step = self.in_hand().map(|(step, _)| step).or_else(|| self.failed_step());
+        let kept = step.and_then(|step| self.steps[step].error.clone());
         kept.or_else(|| self.waiting.as_ref()?.error.clone()).unwrap_or_else(|| {
             let limit = self.definition.settings.timeout_ms.unwrap_or_default();
             let message = format!("the run took longer than the {limit} ms of `settings.timeoutMs`");

@@ -2,7 +2,7 @@
 
 use super::decide::{Command, Context};
 use super::{CallState, Run, WaitReason};
-use crate::call::Effect;
+use crate::call::{Attempt, Effect};
 use crate::event::{Entry, Event, StepPath};
 use crate::time::Timestamp;
 
@@ -68,9 +68,10 @@ impl Run {
 
     /// A call that was under way when the process ended may have been sent.
     fn interrupted(&self, step: usize, call: &CallState, context: &Context<'_>) -> Event {
-        let ends = self.ending.is_some() && !call.ordered && call.request.effect == Effect::Write;
-        let late = self.ending.is_none() && self.is_late(call, context);
-        if call.writes() && (ends || late) {
+        let ends = self.ending.is_some() && !call.ordered;
+        // A delete is only looked for then.
+        let looks = ends && call.request.effect == Effect::Delete;
+        if call.writes() && !looks && (ends || self.is_late(call, context)) {
             return self.for_a_person(step, self.steps[step].error.clone(), true);
         }
         self.queued(step, call.writes())
@@ -79,10 +80,10 @@ impl Run {
     /// What must be recorded just before a call leaves, and become durable: that it is too late to send it by itself, or
     /// that it leaves only now. Nothing as a rule.
     pub fn before_sending(&mut self, command: &Command, context: &Context<'_>) -> Option<Entry> {
-        let Command::Perform { path, .. } = command;
+        let Command::Perform { path, attempt, .. } = command;
         let (step, call) = self.in_hand().filter(|(step, _)| self.path(*step) == *path)?;
         let stale = !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH;
-        let event = if call.is_unknown() && !call.ordered && self.is_late(call, context) {
+        let event = if call.is_unknown() && *attempt != Attempt::Look && self.is_late(call, context) {
             self.for_a_person(step, self.steps[step].error.clone(), false)
         } else if call.wait.is_some() || stale {
             self.resumed(step, call)

@@ -85,7 +85,8 @@ pub fn rule(finding: Finding, effect: Effect, open: bool) -> Rule {
         Finding::Throttled => Rule::Pace,
         Finding::Unknown | Finding::ReplayedError if writes => Rule::Again { opens: true },
         Finding::Unknown | Finding::ReplayedError => Rule::Answered,
-        Finding::NotFoundDone => Rule::Person,
+        Finding::NotFoundDone if unknown => Rule::Person,
+        Finding::NotFoundDone => Rule::Answered,
         Finding::Defect => Rule::Park,
     }
 }
@@ -115,14 +116,15 @@ impl Run {
             call.waited.filter(|(waited, _)| *waited == reason).map_or(context.now, |(_, since)| since);
         let gives_up = Timestamp(since.0.saturating_add(context.policy.connection_wait));
         let too_often = replayed && call.replays + 1 >= MOST_REPLAYS;
-        let person =
-            rule == Rule::Person || self.ending.is_some() || too_often || self.is_late(call, context);
+        // A delete that met the wish to end while it was under way is looked for once.
+        let looks = call.request.effect == Effect::Delete && opens && !call.open;
+        let ends = self.ending.is_some() && !looks;
+        let person = rule == Rule::Person || ends || too_often || self.is_late(call, context);
         if unknown && person {
             let held = self.for_a_person(step, Some(error), opens);
             return with_facts(held, counted, replayed, date);
         }
-        if self.ending.is_some() || (reason == WaitReason::Connection && !unknown && context.now >= gives_up)
-        {
+        if ends || (reason == WaitReason::Connection && !unknown && context.now >= gives_up) {
             return self.failed(path, step, error);
         }
         let until = match reason {
