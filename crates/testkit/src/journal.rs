@@ -91,7 +91,7 @@ impl MemoryJournal {
 }
 
 /// The name of an event and its step, such as `callIntended finalize`.
-pub(crate) fn outline(event: &Event) -> String {
+pub fn outline(event: &Event) -> String {
     let json = serde_json::to_value(event).expect("an event is JSON");
     let (name, fields) =
         json.as_object().and_then(|members| members.iter().next()).expect("an event has a name");

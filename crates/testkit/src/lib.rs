@@ -7,6 +7,6 @@ mod provider;
 mod strict;
 
 pub use clock::ManualClock;
-pub use journal::MemoryJournal;
+pub use journal::{MemoryJournal, outline};
 pub use provider::{Answer, Provider, Sent};
 pub use strict::{Mismatch, Record, StrictHost};

@@ -60,6 +60,8 @@ struct State {
     unlooked: Vec<Uuid>,
     /// How often a key is still answered with the failure that is kept under it.
     saved: HashMap<Uuid, u32>,
+    /// Refusals that are kept under their keys.
+    refused: HashMap<Uuid, &'static str>,
 }
 
 impl Provider {
@@ -113,6 +115,9 @@ impl Provider {
             *left -= 1;
             return fails(Finding::ReplayedError, "api_error", None);
         }
+        if let Some(code) = state.refused.get(&sending.key) {
+            return refused(code);
+        }
         if writes && let Some((_, answer)) = state.done.get(&sending.key) {
             let answer = *answer;
             if request.effect == Effect::Delete && sending.attempt == Attempt::First {
@@ -133,12 +138,13 @@ impl Provider {
         if let Answer::SavedError(times, _) = answer {
             state.saved.insert(sending.key, times);
         }
+        if let (true, Answer::Refused(code)) = (writes, &answer) {
+            state.refused.insert(sending.key, *code);
+        }
         drop(state);
         match answer {
             Answer::Done(json) => done(json),
-            Answer::Refused(code) => {
-                Outcome::failed(Finding::Refused, StepError::new(code, "scripted", "none"))
-            }
+            Answer::Refused(code) => refused(code),
             Answer::Fails(finding) => fails(finding, code_of(finding), None),
             Answer::Later(finding, pause) => fails(finding, code_of(finding), Some(pause)),
             Answer::LostAfter(_) | Answer::LostBefore | Answer::SavedError(..) => {
@@ -226,6 +232,10 @@ fn code_of(finding: Finding) -> &'static str {
 fn fails(finding: Finding, code: &str, retry_after: Option<u64>) -> Outcome {
     let error = StepError { retryable: true, ..StepError::new(code, "scripted", "none") };
     Outcome::Failed(Box::new(Failure { finding, error, retry_after, date: None }))
+}
+
+fn refused(code: &str) -> Outcome {
+    Outcome::failed(Finding::Refused, StepError::new(code, "scripted", "none"))
 }
 
 fn done(json: &str) -> Outcome {

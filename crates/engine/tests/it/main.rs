@@ -5,5 +5,9 @@
 mod crash;
 mod fold;
 mod keys;
+mod life;
 mod outcomes;
+mod people;
+mod retries;
 mod scenario;
+mod table;

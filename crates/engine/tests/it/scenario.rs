@@ -1,14 +1,18 @@
 //! A scenario: a workflow, its input, what the provider answers, and two ways to run it with and without crashes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use loopfour_engine::ports::Append;
+use loopfour_engine::ports::{Act, Append, Deed};
 use loopfour_engine::{
-    Command, CompanyId, Entry, Event, Run, RunId, RunStatus, StepStatus, Timestamp, TriggerKind, WorkflowId,
+    Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, RunStatus, StepStatus, Timestamp,
+    TriggerKind, Wake, WorkflowId,
 };
 use loopfour_lang::{Catalog, Options, Value, Workflow, check, json};
 use loopfour_testkit::{Answer, MemoryJournal, Provider};
 use uuid::Uuid;
+
+use crate::life::person;
 
 /// The source document's example.
 pub const EXAMPLE: &str = include_str!("../../../../docs/examples/create-and-send-invoice.json");
@@ -35,8 +39,8 @@ pub struct Scenario {
     pub definition: Arc<Workflow>,
     pub input: Value,
     pub script: Script,
-    /// How often a run that waits is told to go on.
-    pub resumes: usize,
+    /// What a person does, one after the other, each when nothing more happens by itself.
+    pub acts: Vec<Deed>,
 }
 
 /// How a run ended, in what must not depend on crashes.
@@ -54,11 +58,11 @@ impl Scenario {
         let checked = check(source, Options { catalog: Catalog::builtin(), environment: &[] });
         let definition = checked.workflow.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
         let input = json::parse(input.as_bytes()).unwrap();
-        Scenario { definition: Arc::new(definition), input, script, resumes: 0 }
+        Scenario { definition: Arc::new(definition), input, script, acts: Vec::new() }
     }
 
-    pub fn resumes(mut self, resumes: usize) -> Scenario {
-        self.resumes = resumes;
+    pub fn then(mut self, act: Deed) -> Scenario {
+        self.acts.push(act);
         self
     }
 
@@ -80,17 +84,17 @@ impl Scenario {
             input: self.input.clone(),
             connection: None,
             idempotency_key: None,
+            restarted_from: None,
         };
         Entry { seq: 1, at: Timestamp(1_000), event }
     }
 
     /// Runs over an event journal. Returns the run and how often there was something to crash at.
     pub fn run(&self, provider: &Provider, journal: &MemoryJournal, crash: Option<Crash>) -> (Run, Points) {
-        let mut host =
-            EventHost { scenario: self, provider, journal, crash, points: Points::default(), now: 1_000 };
-        let mut resumes = self.resumes;
+        let (points, acts) = (Points::default(), self.acts.iter().cloned().collect());
+        let mut host = EventHost { scenario: self, provider, journal, crash, points, now: 1_000, acts };
         loop {
-            match host.live(&mut resumes) {
+            match host.live() {
                 Ok(run) => return (run, host.points),
                 Err(Crashed) => host.crash = None,
             }
@@ -137,14 +141,20 @@ struct EventHost<'a> {
     crash: Option<Crash>,
     points: Points,
     now: i64,
+    /// What people still want.
+    acts: VecDeque<Deed>,
 }
 
 impl EventHost<'_> {
     /// One life of the process, from its start to a crash or to the end of the work.
-    fn live(&mut self, resumes: &mut usize) -> Result<Run, Crashed> {
+    fn live(&mut self) -> Result<Run, Crashed> {
         let mut run = self.recover()?;
         loop {
-            if let Some(command) = run.due().into_iter().next() {
+            if let Some(command) = run.due() {
+                let now = self.tick();
+                let before = run.before_sending(&command, &context(self.provider, now));
+                self.append(&run, before.into_iter().collect())?;
+                let Some(command) = run.due() else { continue };
                 let outcome = self.provider.answer(command.sending());
                 self.points.answers += 1;
                 if matches!(self.crash, Some(Crash::AfterAnswer(at)) if at == self.points.answers) {
@@ -152,12 +162,20 @@ impl EventHost<'_> {
                 }
                 let Command::Perform { path, .. } = &command;
                 let now = self.tick();
-                let mut entries = vec![run.settle(path, outcome, now)];
-                entries.extend(run.advance(self.provider, now));
-                self.append(&run, entries)?;
-            } else if run.status == RunStatus::Waiting && *resumes > 0 {
-                *resumes -= 1;
-                run = self.recover()?;
+                let entries = vec![run.settle(path, outcome, &context(self.provider, now))];
+                self.commit(&mut run, entries, now)?;
+            } else if let Some(due) = run.due_at() {
+                self.now = self.now.max(due.0);
+                let now = self.tick();
+                let entries = run.wake(Wake::Timer, &context(self.provider, now));
+                self.commit(&mut run, entries, now)?;
+            } else if let Some(act) = self.acts.front().cloned() {
+                let now = self.tick();
+                let act = Act { by: person(), what: act };
+                // Who did not hear that it is done tries again, and hears that it is too late.
+                let entries = run.act(act, &context(self.provider, now)).unwrap_or_default();
+                self.commit(&mut run, entries, now)?;
+                self.acts.pop_front();
             } else {
                 return Ok(run);
             }
@@ -175,11 +193,15 @@ impl EventHost<'_> {
             entries.push(first);
         } else {
             run = Run::fold(Arc::clone(&self.scenario.definition), &stored).unwrap();
-            entries.extend(run.resume(now));
+            entries.extend(run.wake(Wake::Start, &context(self.provider, now)));
         }
-        entries.extend(run.advance(self.provider, now));
-        self.append(&run, entries)?;
+        self.commit(&mut run, entries, now)?;
         Ok(run)
+    }
+
+    fn commit(&mut self, run: &mut Run, mut entries: Vec<Entry>, now: Timestamp) -> Result<(), Crashed> {
+        entries.extend(run.advance(&context(self.provider, now)));
+        self.append(run, entries)
     }
 
     fn append(&mut self, run: &Run, entries: Vec<Entry>) -> Result<(), Crashed> {
@@ -207,6 +229,11 @@ impl EventHost<'_> {
         self.now += 1_000;
         Timestamp(self.now)
     }
+}
+
+fn context(prepare: &Provider, now: Timestamp) -> Context<'_> {
+    static POLICY: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(Policy::default);
+    Context { prepare, policy: &POLICY, now }
 }
 
 /// The result of a future that never has to wait.
