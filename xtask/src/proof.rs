@@ -39,3 +39,13 @@ fn run(name: &str, arguments: &[String]) -> Result<ExitCode> {
     let status = Command::new(program).arg(name).args(arguments).current_dir(crate::workspace()).status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
+
+/// The small crash test, on the build that the tests use.
+pub fn small_crash_test() -> Result<Command> {
+    if !tools::cargo(&["build"]).args(PACKAGES).status()?.success() {
+        bail!("the build failed");
+    }
+    let mut command = Command::new(tools::target_directory()?.join("debug").join("bench-proof"));
+    command.args(["crash-test", "--runs", "200", "--kills", "20"]).current_dir(crate::workspace());
+    Ok(command)
+}

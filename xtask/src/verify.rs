@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{refuse, tidy, tools, workspace};
+use crate::{proof, refuse, tidy, tools, workspace};
 
 /// How one part went.
 struct Outcome {
@@ -44,6 +44,12 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     part("tests", &mut || {
         let (passed, lines) = tests()?;
         counts = lines;
+        Ok(passed)
+    });
+    part("crash test", &mut || {
+        let (passed, lines) = watch(proof::small_crash_test()?)?;
+        counts
+            .extend(lines.into_iter().filter(|line| line.starts_with("runs ") && line.contains(", kills ")));
         Ok(passed)
     });
     part("independent checks", &mut || {

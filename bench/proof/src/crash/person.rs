@@ -10,6 +10,10 @@ use super::feed::{Followed, stamped};
 use crate::client::Client;
 use crate::sandbox::Sandbox;
 
+/// The steps that make an object, and its kind.
+const MAKES: [(&str, &str); 3] =
+    [("create-customer", "customer"), ("create-invoice", "invoice"), ("add-line-item", "invoiceitem")];
+
 /// Resolves the step that the run waits for; whether the server took it.
 ///
 /// # Errors
@@ -17,8 +21,9 @@ use crate::sandbox::Sandbox;
 pub async fn resolve(server: &Client, sandbox: &Sandbox, followed: &Followed, run: &Value) -> Result<bool> {
     let step = run["waiting"]["stepId"].as_str().context("a run that is held names its step")?;
     let path = format!("/api/v1/runs/{}/steps/{step}", followed.run);
+    // For a call that changes an object the API tells that object, and whether it was changed is to be seen at Stripe.
     let Ok(found) = candidate(server, &path).await? else { return Ok(false) };
-    let found = match found {
+    let found = match found.filter(|_| MAKES.iter().any(|(makes, _)| *makes == step)) {
         Some(id) => Some(id),
         None => at_stripe(sandbox, followed, run, step).await?,
     };
@@ -44,8 +49,6 @@ async fn candidate(server: &Client, path: &str) -> Result<Result<Option<String>,
     };
     match answer.status {
         200 => Ok(Ok(answer.body["data"]["candidates"][0]["id"].as_str().map(str::to_owned))),
-        // The step makes nothing that could be looked for.
-        400 => Ok(Ok(None)),
         409 | 503 => Ok(Err(())),
         status => bail!("{path}/candidates answered {status}: {}", answer.body),
     }
@@ -63,13 +66,8 @@ async fn at_stripe(
         let ended = subscriptions.iter().any(|object| object["id"] == **id && object["status"] == "canceled");
         return Ok(ended.then(|| id.clone()));
     }
-    let kind = match step {
-        "create-customer" => "customer",
-        "add-line-item" => "invoiceitem",
-        _ => "invoice",
-    };
-    let (objects, hidden) = sandbox.objects(kind).await?;
-    if !matches!(step, "finalize" | "send") {
+    if let Some((_, kind)) = MAKES.iter().find(|(makes, _)| *makes == step) {
+        let (objects, _) = sandbox.objects(kind).await?;
         let made = stamped(&objects, &followed.run, step).next();
         let made = made.and_then(|object| object["id"].as_str()).map(str::to_owned);
         if let Some(id) = &made {
@@ -77,6 +75,7 @@ async fn at_stripe(
         }
         return Ok(made);
     }
+    let (objects, hidden) = sandbox.objects("invoice").await?;
     let steps = run["steps"].as_array().context("a run has steps")?;
     let invoice = steps.iter().find(|step| step["stepId"] == "create-invoice");
     let invoice = invoice.and_then(|step| step["output"]["id"].as_str()).context("the invoice is made")?;
