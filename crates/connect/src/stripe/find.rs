@@ -115,8 +115,7 @@ impl Stripe {
             candidates.found.extend(marked.map(candidate));
             // The newest come first.
             let last = objects.last();
-            let is_older =
-                last.and_then(|last| integer(last, "created")).is_some_and(|created| created < since);
+            let is_older = last.and_then(made_at).is_some_and(|made| made < since);
             let more = page.value().get("has_more") == Some(&Value::Boolean(true));
             match last.and_then(|last| text(last, "id")) {
                 Some(id) if more && !is_older => {
@@ -214,11 +213,16 @@ fn candidate(object: &Value) -> Candidate {
     Candidate {
         id: owned("id").unwrap_or_default(),
         object: owned("object").unwrap_or_default(),
-        created: integer(object, "created").unwrap_or_default(),
+        created: made_at(object).unwrap_or_default(),
         amount: AMOUNTS.into_iter().find_map(|name| integer(object, name)),
         currency: owned("currency"),
         status: if is_deleted(object) { Some("deleted".to_owned()) } else { owned("status") },
     }
+}
+
+/// When an object was made; an invoice item calls it its date.
+fn made_at(object: &Value) -> Option<i64> {
+    integer(object, "created").or_else(|| integer(object, "date"))
 }
 
 fn is_deleted(object: &Value) -> bool {

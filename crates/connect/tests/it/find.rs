@@ -193,6 +193,17 @@ fn candidates_carry_run_and_step() {
 }
 
 #[test]
+fn an_invoice_item_was_made_at_its_date() {
+    let ours = format!(r#""metadata": {{"loopfour_run": "{RUN}", "loopfour_step": "create-it"}}"#);
+    let page = format!(
+        r#"{{"data": [{{"id": "ii_1", "object": "invoiceitem", "date": 7, {ours}}}], "has_more": true}}"#
+    );
+    let (asked, found) = candidates(&create(), vec![answer("200 OK", &[], &page)]);
+    let made: Vec<i64> = found.unwrap().found.iter().map(|one| one.created).collect();
+    assert_eq!((asked.len(), made), (1, vec![7]), "and nothing older is asked for");
+}
+
+#[test]
 fn a_search_ends() {
     let script =
         (0..20).map(|page_number| page(&[(&format!("in_{page_number}"), SINCE, "")], true)).collect();
