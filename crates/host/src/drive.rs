@@ -106,7 +106,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     async fn work(&self, run: &mut Run, mailbox: &mut mpsc::Receiver<Signal>) -> Result<(), Lost> {
         loop {
             while let Ok(signal) = mailbox.try_recv() {
-                self.obey(run, signal).await?;
+                self.obey_before_sending(run, signal).await?;
             }
             let Some(command) = run.due() else { return Ok(()) };
             if self.is_stopping() {
@@ -126,6 +126,15 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             let Command::Perform { path, .. } = &command;
             self.settle(run, path, outcome).await?;
         }
+    }
+
+    /// Does what a person wants while no call is under way: one that is due did not leave, and need not.
+    async fn obey_before_sending(&self, run: &mut Run, signal: Signal) -> Result<(), Lost> {
+        if let Some(Command::Perform { path, .. }) = run.due().filter(|_| run.waiting.is_none()) {
+            let entry = run.await_turn(&path, self.shared.clock.now());
+            self.record(run, vec![entry]).await?;
+        }
+        self.obey(run, signal).await
     }
 
     async fn settle(&self, run: &mut Run, path: &StepPath, outcome: Outcome) -> Result<(), Lost> {
@@ -287,7 +296,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 let _ = rested.send(run);
             }
             (Some(_), Some(rested)) if !rested.is_closed() => {
-                self.state().waiters.insert(id, rested);
+                let mut state = self.state();
+                if !self.is_stopping() {
+                    state.waiters.insert(id, rested);
+                }
             }
             (None | Some(_), _) => {}
         }

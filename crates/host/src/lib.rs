@@ -129,6 +129,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     /// Whatever is left goes on at the next start. Returns whether all calls were answered in time.
     pub async fn stop(&self, grace: Duration) -> bool {
         self.shared.stopping.send_replace(true);
+        self.state().waiters.clear();
         let mut active = self.shared.active.subscribe();
         tokio::time::timeout(grace, active.wait_for(|active| *active == 0)).await.is_ok()
     }

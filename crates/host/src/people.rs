@@ -35,40 +35,67 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 .into());
             }
             let known = self.state().tasks.get(&id).cloned();
-            let Some(task) = known else {
-                match self.begin_with(id, signal).await {
-                    Some(back) => signal = back,
-                    None => break,
-                }
-                continue;
+            let left = match &known {
+                None => self.begin_with(id, signal).await,
+                Some(task) => match task.reserve().await {
+                    Ok(room) => self.deliver(id, task, room, signal),
+                    Err(_) => Some(signal),
+                },
             };
-            match task.send(signal).await {
-                Ok(()) => break,
-                // The task ended meanwhile.
-                Err(mpsc::error::SendError(back)) => signal = back,
+            match left {
+                // The task ended meanwhile, or there is one now.
+                Some(back) => signal = back,
+                None => break,
             }
         }
         answer.await.unwrap_or(Err(ActError::Stopping))
+    }
+
+    /// Puts the signal into the mailbox of the run's task, and gives it back if that left: under the lock, so that no task
+    /// leaves without reading it.
+    fn deliver(
+        &self,
+        id: RunId,
+        task: &mpsc::Sender<Signal>,
+        room: mpsc::Permit<'_, Signal>,
+        signal: Signal,
+    ) -> Option<Signal> {
+        let state = self.state();
+        if !state.tasks.get(&id).is_some_and(|now| now.same_channel(task)) {
+            return Some(signal);
+        }
+        room.send(signal);
+        None
     }
 
     /// Gives the run a task that begins with this signal. Gives it back if the run has one meanwhile.
     async fn begin_with(&self, id: RunId, signal: Signal) -> Option<Signal> {
         // A person need not wait until fewer runs are under way.
         let slot = Arc::clone(&self.shared.slots).try_acquire_owned().ok();
-        let Some((task, mailbox)) = self.enter(id, slot) else { return Some(signal) };
-        match self.acted(id, &signal.act).await {
-            Ok(run) => {
-                // Who asked may have gone meanwhile.
-                let _ = signal.reply.send(Ok(Box::new(run.clone())));
-                let rested = self.state().waiters.remove(&id);
-                self.spawn(task, mailbox, run, rested);
+        let Some((task, mut mailbox)) = self.enter(id, slot) else { return Some(signal) };
+        let mut signal = signal;
+        loop {
+            // Who asked may have gone meanwhile, so that nobody hears the answer.
+            match self.acted(id, &signal.act).await {
+                Ok(run) => {
+                    let _ = signal.reply.send(Ok(Box::new(run.clone())));
+                    let rested = self.state().waiters.remove(&id);
+                    self.spawn(task, mailbox, run, rested);
+                    return None;
+                }
+                Err(error) => {
+                    let _ = signal.reply.send(Err(error));
+                }
             }
-            Err(error) => {
-                self.forget(id);
-                let _ = signal.reply.send(Err(error));
+            let mut state = self.state();
+            match mailbox.try_recv() {
+                Ok(next) => signal = next,
+                Err(_) => {
+                    state.tasks.remove(&id);
+                    return None;
+                }
             }
         }
-        None
     }
 
     /// Loads the run, does this to it, and makes that durable.
