@@ -93,6 +93,9 @@ impl MemoryJournal {
 /// The name of an event and its step, such as `callIntended finalize`.
 pub fn outline(event: &Event) -> String {
     let json = serde_json::to_value(event).expect("an event is JSON");
+    if let Some(name) = json.as_str() {
+        return name.to_owned();
+    }
     let (name, fields) =
         json.as_object().and_then(|members| members.iter().next()).expect("an event has a name");
     match fields["path"].as_str() {
