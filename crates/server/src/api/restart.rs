@@ -3,9 +3,8 @@
 
 use axum::extract::{Request, State};
 use hyper::StatusCode;
-use loopfour_engine::error::code;
 use loopfour_engine::ports::Start;
-use loopfour_engine::{Event, Run, RunId, StepStatus};
+use loopfour_engine::{Event, Run, RunId};
 use loopfour_lang::Workflow;
 use loopfour_store::{Scope, WorkflowStatus};
 
@@ -77,11 +76,7 @@ fn refuse_unless_over(run: &Run, force: bool) -> Result<(), Error> {
         let message = format!("run `{id}` is {status}; only a run that has ended can be restarted");
         return Err(Error::new(Code::InvalidState, message));
     }
-    let unknown = |state: &loopfour_engine::run::StepState| {
-        let error = state.error.as_ref().filter(|_| state.status == StepStatus::Error);
-        error.is_some_and(|error| error.code == code::OUTCOME_UNKNOWN)
-    };
-    match run.steps.iter().position(unknown) {
+    match (0..run.steps.len()).find(|step| run.may_be_done(*step)) {
         Some(step) if !force => {
             let step = &run.definition().steps[step].id;
             let message = format!(
