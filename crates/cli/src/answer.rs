@@ -78,6 +78,8 @@ pub struct Run {
     pub error: Json,
     /// ISO time.
     pub created_at: String,
+    /// The run that it starts anew.
+    pub restarted_from: Option<String>,
     /// Milliseconds, once it is over.
     pub duration_ms: Option<i64>,
     /// In the workflow's order.
@@ -87,9 +89,56 @@ pub struct Run {
 
 /// Why a run waits.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// What for.
     pub reason: String,
+    /// At which step.
+    pub step_id: Option<String>,
+    /// ISO time at which it goes on by itself.
+    pub until: Option<String>,
+    /// How the run ends then: `cancelled`, `timeout`.
+    pub then: Option<String>,
+    /// What happened.
+    #[serde(default)]
+    pub error: Json,
+}
+
+/// Objects that a call may have made.
+#[derive(Debug, Deserialize)]
+pub struct Candidates {
+    /// Those that carry the run and the step.
+    pub candidates: Vec<Candidate>,
+    /// What was looked at.
+    pub searched: Searched,
+}
+
+/// An object that a call may have made.
+#[derive(Debug, Deserialize)]
+pub struct Candidate {
+    /// The provider's id.
+    pub id: String,
+    /// Its kind.
+    pub object: String,
+    /// ISO time.
+    pub created: String,
+    /// In the currency's smallest unit.
+    pub amount: Option<i64>,
+    /// The currency.
+    pub currency: Option<String>,
+    /// How it stands.
+    pub status: Option<String>,
+}
+
+/// What was looked at.
+#[derive(Debug, Deserialize)]
+pub struct Searched {
+    /// How many objects.
+    pub objects: u64,
+    /// Whether those are all.
+    pub complete: bool,
+    /// What that proves.
+    pub note: String,
 }
 
 /// A step of a run.
@@ -100,6 +149,9 @@ pub struct Step {
     pub step_id: String,
     /// `success`, `skipped`, …
     pub status: String,
+    /// Which attempt it is in, from 1; 0 before the first.
+    #[serde(default)]
+    pub attempt: u32,
     /// Milliseconds, once it is over.
     pub duration_ms: Option<i64>,
     /// What it gave.

@@ -8,6 +8,7 @@ use crate::failure::{DONE, FAILED, Failure, WAITING};
 use crate::listing;
 use crate::print::{self, one_line, style};
 use crate::progress::{self, describe_error};
+use crate::waits;
 
 /// A run that has ended or waits.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Ending {
     /// Why it failed; null where it did not.
     pub error: Value,
     /// What it waits for.
-    pub reason: Option<String>,
+    pub waiting: Option<answer::Waiting>,
     /// All of it, as the API has it.
     pub record: Box<RawValue>,
 }
@@ -50,9 +51,18 @@ impl Ending {
             took: run.duration_ms,
             output: run.output,
             error: run.error,
-            reason: run.waiting.map(|waiting| waiting.reason),
+            waiting: run.waiting,
             record,
         })
+    }
+
+    /// Whether nothing more happens until a person does something, or at all.
+    pub fn is_final(&self) -> bool {
+        match (self.status.as_str(), &self.waiting) {
+            ("pending" | "running", _) => false,
+            ("waiting", Some(waiting)) => waits::is_for_a_person(&waiting.reason),
+            _ => true,
+        }
     }
 
     /// The exit code that says the same.
@@ -71,8 +81,8 @@ impl Ending {
             WAITING => style::YELLOW,
             _ => style::RED,
         };
-        let what = match &self.reason {
-            Some(reason) => format!("waits: {}", one_line(reason)),
+        let what = match &self.waiting {
+            Some(waiting) => waits::headline(waiting),
             None => one_line(&self.status).into_owned(),
         };
         let took = self.took.map(|took| format!(" in {}", progress::duration(took))).unwrap_or_default();

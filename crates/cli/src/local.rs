@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, Clock as _, Journal, JournalError, Runs as _, Start, Unfinished};
-use loopfour_engine::{Entry, Event, Policy, Run, RunId, TriggerKind, WaitReason, WorkflowId};
+use loopfour_engine::{Entry, Event, Policy, Run, RunId, Timestamp, TriggerKind, WaitReason, WorkflowId};
 use loopfour_host::{Host, Settings, SystemClock};
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Value, Workflow};
@@ -15,6 +15,7 @@ use loopfour_server::view::RunView;
 use loopfour_store::{
     Order, Span, StatusChange, Store, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
 };
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::ending::{Ending, Output};
@@ -23,20 +24,24 @@ use crate::instance::{self, Embedded};
 use crate::print;
 use crate::progress::{Happening, Progress, What};
 use crate::signals::Signals;
+use crate::waits;
 
-/// A journal that shows each entry once it is durable.
+/// A journal that shows each entry once it is durable, and tells when only a person can help.
 struct Shown<J> {
     journal: J,
     progress: Mutex<Progress>,
+    needs_person: watch::Sender<bool>,
 }
 
 impl<J: Journal> Journal for Shown<J> {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
         let entries = batch.entries.clone();
+        let reason = batch.summary.waiting.as_ref().map(|waiting| name(waiting.reason));
         self.journal.append(batch).await?;
         let mut progress = self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let lines = entries.iter().filter_map(happening).filter_map(|happening| progress.tell(&happening));
         lines.for_each(|line| print::talk(&line));
+        self.needs_person.send_replace(reason.is_some_and(|reason| waits::is_for_a_person(&reason)));
         Ok(())
     }
 
@@ -77,7 +82,10 @@ pub async fn run(
         stored(&store, &workflow.name, source).await.map_err(|cause| Failure::refused(cause.to_string()))?;
     let definition = Arc::new(workflow);
     let progress = Progress::new(definition.steps.iter().map(|step| step.id.as_str()));
-    let journal = Shown { journal: store.clone(), progress: Mutex::new(progress) };
+    let needs_person = watch::Sender::new(false);
+    let mut waits_for_person = needs_person.subscribe();
+    let journal = Shown { journal: store.clone(), progress: Mutex::new(progress), needs_person };
+    let mut broken = store.broken();
     // Nobody mends a connection while a command runs.
     let policy = Policy { connection_wait: 0, ..config.policy };
     let settings = Settings { policy, ..Settings::default() };
@@ -100,6 +108,13 @@ pub async fn run(
     let run = started.run;
     let interrupted = tokio::select! {
         _ = started.rest => false,
+        // Its time limit may wake it later; nobody waits for that here.
+        _ = waits_for_person.wait_for(|needs_person| *needs_person) => false,
+        cause = broken.wait_for(Option::is_some) => {
+            let cause = cause.ok().and_then(|cause| cause.clone()).unwrap_or_default();
+            let message = format!("the database failed, and nothing after that is certain: {cause}");
+            return Err(Failure::failed(message));
+        }
         () = signals.stop() => true,
     };
     if interrupted {
@@ -162,13 +177,14 @@ fn happening(entry: &Entry) -> Option<Happening> {
         Event::StepFailed { path, error, fallback, .. } => {
             (path, What::Failed { error: plain(error), goes_on: fallback.is_some() })
         }
-        Event::CallHeld { path, reason, error: Some(error), .. }
-        | Event::StepHeld { path, reason, error, .. } => {
-            (path, What::Waits { reason: name(*reason), error: plain(error) })
+        Event::CallHeld { path, reason, error, until, .. } => {
+            (path, What::Waits { reason: name(*reason), until: text(*until), error: plain(error) })
+        }
+        Event::StepHeld { path, reason, error, until } => {
+            (path, What::Waits { reason: name(*reason), until: text(Some(*until)), error: plain(error) })
         }
         Event::RunStarted { .. }
         | Event::StepKept { .. }
-        | Event::CallHeld { error: None, .. }
         | Event::RunCompleted { .. }
         | Event::RunFailed { .. }
         | Event::CancelRequested { .. }
@@ -185,6 +201,11 @@ fn happening(entry: &Entry) -> Option<Happening> {
 
 fn plain(value: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("what is stored as JSON is JSON")
+}
+
+/// A time as the API tells it.
+fn text(time: Option<Timestamp>) -> Option<String> {
+    time.map(|time| time.to_string())
 }
 
 /// The API's name of a reason.

@@ -19,6 +19,7 @@ mod progress;
 mod remote;
 mod signals;
 mod table;
+mod waits;
 
 use std::process::ExitCode;
 

@@ -96,7 +96,9 @@ pub enum What {
     Waits {
         /// What for.
         reason: String,
-        /// As the API tells it.
+        /// ISO time at which it goes on by itself.
+        until: Option<String>,
+        /// As the API tells it; null where nothing went wrong.
         error: Value,
     },
 }
@@ -130,9 +132,11 @@ impl Progress {
                 let note = if *goes_on { "failed, the run goes on" } else { "failed" };
                 format!("{}\n{}", self.line(Mark::Failed, step, note, took), describe_error(error, UNDER))
             }
-            What::Waits { reason, error } => {
-                let note = format!("waits: {reason}");
-                format!("{}\n{}", self.line(Mark::Waiting, step, &note, took), describe_error(error, UNDER))
+            What::Waits { reason, until, error } => {
+                let until = until.as_ref().map(|until| format!(", goes on at {until}")).unwrap_or_default();
+                let note = format!("waits: {reason}{until}");
+                let line = self.line(Mark::Waiting, step, &note, took);
+                if error.is_object() { format!("{line}\n{}", describe_error(error, UNDER)) } else { line }
             }
         })
     }

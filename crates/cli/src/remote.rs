@@ -43,7 +43,7 @@ async fn begin(client: &Client, source: &str, input: &Input) -> Result<String, F
     Ok(started.run_id)
 }
 
-/// Hands on each event of a run as it happens, until the run has ended or waits, or nobody listens any more.
+/// Hands on each event of a run as it happens, until the run has ended or waits for a person, or nobody listens any more.
 ///
 /// # Errors
 /// The server cannot be reached any more.
@@ -57,16 +57,16 @@ pub async fn follow(
     loop {
         let event = events.next().await?;
         let reader = event.as_ref().map_or(Ok(Reader::There), &mut tell)?;
-        let waits =
-            event.as_ref().is_some_and(|event| matches!(event.kind.as_str(), "call.held" | "run.parked"));
+        let kind = event.as_ref().map(|event| event.kind.as_str());
+        let waits = matches!(kind, Some("call.held" | "step.held" | "run.parked"));
         if event.is_some() && !waits && reader == Reader::There {
             continue;
         }
         // What the record says counts: a wait that was told may be long over.
         let ending = Ending::of_answer(client.get::<Box<RawValue>>(&path).await?)?;
-        match (ending.status.as_str(), event) {
-            ("pending" | "running", Some(_)) if reader == Reader::There => {}
-            ("pending" | "running", None) if reader == Reader::There => {
+        match event {
+            Some(_) if !ending.is_final() && reader == Reader::There => {}
+            None if !ending.is_final() && reader == Reader::There => {
                 return Err(Failure::failed(format!("the server stopped while {run} was under way"))
                     .hint(format!("`loopfour runs tail {run}` follows it once the server is back")));
             }
@@ -94,7 +94,11 @@ fn happening(event: &LiveEvent) -> Option<Happening> {
         "step.failed" => {
             What::Failed { error: data["error"].clone(), goes_on: data.get("fallback").is_some() }
         }
-        "call.held" => What::Waits { reason: text(&data, "reason"), error: data["error"].clone() },
+        "call.held" | "step.held" => What::Waits {
+            reason: text(&data, "reason"),
+            until: data["until"].as_str().map(str::to_owned),
+            error: data["error"].clone(),
+        },
         // The run's own beginning and end are told from its record.
         _ => return None,
     };

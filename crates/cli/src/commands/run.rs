@@ -25,7 +25,8 @@ Exit codes:
   1    failed, cancelled or timed out
   2    not started: a wrong file, input or setting, or a data directory that
        another process uses
-  3    waiting: for a person, or for the next start of the server
+  3    waiting for a person; what the run waits for by itself, such as a retry or
+       the provider's rate limit, is told on stderr and waited for
   130  stopped by Ctrl-C: the next `loopfour serve` on the data directory goes on
        with the run; one on a server goes on there
 

@@ -1,4 +1,6 @@
-//! `loopfour runs`: look at the runs of a server.
+//! `loopfour runs`: look at the runs of a server, and repair them.
+
+mod repair;
 
 use clap::Subcommand;
 use loopfour_engine::{RunId, RunStatus};
@@ -15,12 +17,14 @@ use crate::print::{self, one_line, style};
 use crate::progress::{self, Mark, Progress, describe_error, describe_output};
 use crate::remote;
 use crate::table::Cell;
+use crate::waits;
 
-/// Look at the runs of a server.
+/// Look at the runs of a server, and repair them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   loopfour runs list --status waiting
+  loopfour runs show run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
   loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968")]
 pub struct Runs {
     #[command(subcommand)]
@@ -35,6 +39,11 @@ enum Command {
     Show(Show),
     Tail(Tail),
     Logs(Logs),
+    Cancel(repair::Cancel),
+    Retry(repair::Retry),
+    Restart(repair::Restart),
+    Resolve(repair::Resolve),
+    Candidates(repair::Candidates),
 }
 
 /// List runs, the newest first.
@@ -57,7 +66,7 @@ struct List {
     part: Part,
 }
 
-/// Show a run: how it stands, what it was given, each step, what it gave.
+/// Show a run: how it stands, what it was given, each step, what it gave; of one that waits, why and what to do.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -72,10 +81,10 @@ struct Show {
     json: bool,
 }
 
-/// Follow a run, step by step, from its beginning to its end.
+/// Follow a run, step by step, from its beginning to its end, through what it waits for by itself.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting: for a person, or for the next start of the server.
+Exit codes: 0 completed, 1 failed, cancelled or timed out (or no such run), 3 waiting for a person.
 
 Examples:
   loopfour runs tail run_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968
@@ -114,6 +123,11 @@ impl Runs {
             Command::Show(show) => show.carry_out(&client).await,
             Command::Tail(tail) => tail.carry_out(&client).await,
             Command::Logs(logs) => logs.carry_out(&client).await,
+            Command::Cancel(cancel) => cancel.carry_out(&client).await,
+            Command::Retry(retry) => retry.carry_out(&client).await,
+            Command::Restart(restart) => restart.carry_out(&client).await,
+            Command::Resolve(resolve) => resolve.carry_out(&client).await,
+            Command::Candidates(candidates) => candidates.carry_out(&client).await,
         }
     }
 }
@@ -218,21 +232,29 @@ fn describe(run: &answer::Run) -> String {
     let (workflow, trigger) = (one_line(&run.workflow_id), one_line(&run.trigger_type));
     let mut lines = vec![summary(run)];
     lines.extend(run.title.as_deref().map(|title| one_line(title).into_owned()));
+    let anew = run.restarted_from.as_deref().map(|old| format!(", anew from {}", one_line(old)));
+    let anew = anew.unwrap_or_default();
     lines.extend([
-        format!("workflow {workflow}, version {}, started by {trigger}", run.workflow_version),
+        format!("workflow {workflow}, version {}, started by {trigger}{anew}", run.workflow_version),
         format!("input {}", print::json(&run.input)),
         "steps".to_owned(),
     ]);
     let progress = Progress::new(run.steps.iter().map(|step| step.step_id.as_str()));
     for step in &run.steps {
-        let note = describe_output(&step.output);
+        let note = match step.attempt {
+            0 | 1 => describe_output(&step.output),
+            attempt => {
+                format!("{}  attempt {attempt}", describe_output(&step.output)).trim_start().to_owned()
+            }
+        };
         lines.push(progress.line(Mark::of(&step.status), &step.step_id, &note, step.duration_ms));
-        if step.error.is_object() {
+        // What a waiting step waits for is told below.
+        if step.error.is_object() && step.status != "waiting" {
             lines.push(describe_error(&step.error, progress::UNDER));
         }
     }
     if let Some(waiting) = &run.waiting {
-        lines.push(format!("waits: {}", one_line(&waiting.reason)));
+        lines.extend(waits::describe(&run.id, waiting));
     }
     if run.output != Value::Null {
         lines.push(format!("output {}", print::json(&run.output)));

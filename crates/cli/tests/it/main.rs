@@ -11,6 +11,7 @@ mod docs;
 mod offline;
 mod process;
 mod provider;
+mod repair;
 mod run;
 mod snippets;
 mod start;

@@ -143,26 +143,41 @@ fn a_server_that_does_not_answer_is_named() {
     assert!(ended.stderr.starts_with("error: no answer from http://127.0.0.1:9: "), "{}", ended.stderr);
 }
 
-#[test]
-fn a_write_without_an_answer_waits_and_its_run_goes_on_at_the_next_start() {
-    let (place, elsewhere) = (example(), Place::new());
-    let sandbox = Server::start(elsewhere.command(&["sandbox", "--listen", "127.0.0.1:0"]));
+/// The example beside a sandbox that breaks the connection once after it made an invoice.
+fn beside_a_cut(place: &Place) -> (Server, Command) {
+    let sandbox = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0"]));
     let fault = json!({"kind": "cut_after_write", "match": {"path": "/v1/invoices", "method": "POST"}});
     assert_eq!(sandbox.call("POST", "/_sandbox/faults", &fault.to_string()).0, 200);
-    let outside = |mut command: Command| {
-        command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
-        command.env("STRIPE_API_KEY", "sk_test_abc").env("LOOPFOUR_API_KEY", KEY);
-        command
-    };
-    let ended = ended(outside(place.command(&["run", "example.json", "--input", INPUT])));
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
-    assert!(ended.stderr.contains("waits: outcome_unknown"), "{}", ended.stderr);
+    let mut command = place.command(&["run", "example.json", "--input", INPUT]);
+    command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", sandbox.address));
+    command.env("STRIPE_API_KEY", "sk_test_abc");
+    (sandbox, command)
+}
 
-    let server = Server::start(outside(place.command(&["serve", "--listen", "127.0.0.1:0"])));
-    let run = server.await_end();
-    assert_eq!(run["status"], "completed");
+#[test]
+fn a_write_without_an_answer_is_sent_again_and_done_once() {
+    let place = example();
+    let (sandbox, command) = beside_a_cut(&place);
+    let ended = ended(command);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(steps(&ended)[3..5], ["… create-invoice", "✓ create-invoice"]);
+    assert!(ended.stderr.contains("waits: retry, goes on at "), "{}", ended.stderr);
     let invoices = sandbox.call("GET", "/_sandbox/objects?type=invoice", "").1;
     assert_eq!(invoices["objects"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_that_only_a_person_can_help_ends_the_command() {
+    let limited = EXAMPLE.trim_end().strip_suffix('}').unwrap().trim_end().to_owned();
+    let limited = limited + ",\n\"settings\": {\"timeoutMs\": 600000}}";
+    for text in [EXAMPLE, &limited] {
+        let place =
+            Place::new().with("example.json", text).with("loopfour.toml", "[stripe]\nsafety_margin = '0s'");
+        let (_sandbox, command) = beside_a_cut(&place);
+        let ended = ended(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
+        assert!(ended.stderr.contains("waits for a person (outcome_unknown)"), "{}", ended.stderr);
+    }
 }
 
 #[test]

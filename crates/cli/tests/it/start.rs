@@ -24,16 +24,17 @@ fn a_setting_that_cannot_be_used_refuses_the_start() {
         &[],
         &[],
         "loopfour.toml:1: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, `stripe`, \
-         `rate_limits`",
+         `rate_limits`, `connection_wait`",
     );
     let place = Place::new().with("mine.toml", "data = 3\n");
     let wrong = "mine.toml:1: invalid type: integer `3`, expected path string";
     refused(&place, &["--config", "mine.toml"], &[], wrong);
     let missing = "none.toml: cannot be read: No such file or directory (os error 2)";
     refused(&place, &["--config", "none.toml"], &[], missing);
-    let variables = [("LOOPFOUR_STRIPE_PACE", "read=100")];
-    let no_limits = "LOOPFOUR_STRIPE_PACE: this version has no limits yet, only `off` can be said";
-    refused(&place, &[], &variables, no_limits);
+    let variables = [("LOOPFOUR_STRIPE_PACE", "reads=100")];
+    let no_pace = "LOOPFOUR_STRIPE_PACE: \"reads\" has no pace: write `off`, or parts as in \
+                   `read=100,write=100,total=100`";
+    refused(&place, &[], &variables, no_pace);
     let wrong_key = "LOOPFOUR_API_KEY: an API key is `wfk_` and 32 letters or digits";
     refused(&place, &[], &[("LOOPFOUR_API_KEY", "wfk_secret")], wrong_key);
     let unknown = "unexpected argument '--sandbx' found; tip: a similar argument exists: '--sandbox' (hint: `loopfour \
