@@ -193,7 +193,7 @@ impl Resolve {
             body.push('}');
         }
         let path = format!("steps/{}/resolve", segment(&self.step));
-        self.target.print(self.target.post(client, &path, body).await?)
+        self.target.print(&self.target.post(client, &path, body).await?)
     }
 }
 
@@ -229,11 +229,11 @@ impl Target {
     }
 
     async fn act(&self, client: &Client, what: &str, body: &Value) -> Result<u8, Failure> {
-        self.print(self.ask(client, what, body).await?)
+        self.print(&self.ask(client, what, body).await?)
     }
 
     /// Prints the run as it stands now.
-    fn print(&self, run: Box<RawValue>) -> Result<u8, Failure> {
+    fn print(&self, run: &RawValue) -> Result<u8, Failure> {
         if self.json {
             print::out(run.get())?;
         } else {
