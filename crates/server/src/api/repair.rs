@@ -214,7 +214,7 @@ fn refused(error: ActError, field: &str) -> Error {
         ActError::Missing(message) => Error::new(Code::NotFound, message),
         ActError::State(message) => Error::new(Code::InvalidState, message),
         ActError::Unfit(message) => {
-            Error::invalid("this cannot be what became of the step", vec![Problem::new(field, message)])
+            Error::invalid("this cannot be done as asked", vec![Problem::new(field, message)])
         }
         ActError::Unavailable(message) => Error::new(Code::Unavailable, message),
         ActError::Stopping => Error::new(Code::Unavailable, "the server is stopping"),
