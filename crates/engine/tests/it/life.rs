@@ -102,6 +102,14 @@ impl Life {
         life
     }
 
+    /// A run with this journal, read as after a stop of the process.
+    pub fn of(definition: &Arc<Workflow>, policy: Policy, entries: Vec<Entry>) -> Life {
+        let run = Run::fold(Arc::clone(definition), &entries).unwrap();
+        let now = entries.last().unwrap().at.0;
+        let (definition, preparer) = (Arc::clone(definition), Preparer { ready: true });
+        Life { run, now, policy, preparer, entries, definition }
+    }
+
     /// One transaction: what `change` records and all that follows from it.
     fn step(&mut self, change: impl FnOnce(&mut Run, &Context<'_>) -> Vec<Entry>) {
         let context = Context { prepare: &self.preparer, policy: &self.policy, now: Timestamp(self.now) };

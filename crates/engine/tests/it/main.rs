@@ -6,6 +6,8 @@ mod crash;
 mod fold;
 mod keys;
 mod life;
+mod money;
+mod old;
 mod outcomes;
 mod people;
 mod retries;
