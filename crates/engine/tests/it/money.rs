@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use loopfour_engine::ports::{Deed, Resolution};
 use loopfour_engine::{
-    Attempt, Command, Effect, Event, Finding, Outcome, Request, Resolved, RunStatus, StepPath, WaitReason,
-    Wake,
+    Attempt, Command, Effect, Event, Finding, Outcome, Request, Resolved, StepPath, WaitReason, Wake,
 };
 use loopfour_lang::Workflow;
 use proptest::prelude::*;
@@ -170,7 +169,12 @@ impl World {
         let waiting = self.life.run.waiting.as_ref().and_then(|waiting| waiting.step_id.clone());
         let is_done = waiting.as_ref().is_some_and(|path| self.till.is_done(path));
         match *op {
-            Op::Send(reply, meanwhile) => self.send(reply, meanwhile),
+            Op::Send(reply, meanwhile) => {
+                if self.life.run.due().is_none() && self.life.run.due_at().is_some() {
+                    self.life.wait();
+                }
+                self.send(reply, meanwhile);
+            }
             Op::Wait => {
                 if self.life.run.due().is_none() && self.life.run.due_at().is_some() {
                     self.life.wait();
@@ -238,12 +242,9 @@ impl World {
             }
             self.happens(&Op::Send(Reply::Done, Meanwhile::Nothing));
             self.happens(&Op::Wait);
-            match self.life.waits_for() {
-                Some(WaitReason::OutcomeUnknown | WaitReason::Parked) => {
-                    self.happens(&Op::ResolveDone);
-                    self.happens(&Op::ResolveRetry(true));
-                }
-                _ => {}
+            if let Some(WaitReason::OutcomeUnknown | WaitReason::Parked) = self.life.waits_for() {
+                self.happens(&Op::ResolveDone);
+                self.happens(&Op::ResolveRetry(true));
             }
         }
         panic!("it never ends: {:?} {:?}", self.life.run.waiting, self.life.log());
@@ -268,7 +269,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         3 => Just(Reply::Done),
         2 => Just(Reply::LostAfter),
         2 => Just(Reply::LostBefore),
-        4 => (finding, any::<bool>()).prop_map(|(finding, retryable)| Reply::Fails(finding, retryable)),
+        6 => (finding, any::<bool>()).prop_map(|(finding, retryable)| Reply::Fails(finding, retryable)),
     ]
 }
 
@@ -281,7 +282,7 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     prop_oneof![
         20 => (reply(), meanwhile).prop_map(|(reply, meanwhile)| Op::Send(reply, meanwhile)),
-        10 => Just(Op::Wait),
+        4 => Just(Op::Wait),
         4 => (0..30 * HOUR).prop_map(Op::Pass),
         4 => (0..120_000_i64).prop_map(Op::Pass),
         2 => Just(Op::Queue),
