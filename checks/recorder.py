@@ -110,7 +110,8 @@ def ours():
             text=True,
             timeout=120,
         )
-    requests = recorder.close()
+    # Before the first call LoopFour asks whose account the key belongs to.
+    requests = [request for request in recorder.close() if request.path != "/v1/account"]
     if run.returncode != 0 or len(requests) != len(CALLS):
         sys.exit(f"loopfour sent {len(requests)} of {len(CALLS)} calls and ended with {run.returncode}:\n{run.stderr}")
     return requests

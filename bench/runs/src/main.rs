@@ -26,7 +26,7 @@ use loopfour_engine::{
 };
 use loopfour_lang::{Value, json};
 use loopfour_server::App;
-use loopfour_server::query::Position;
+use loopfour_server::query::{List, Position};
 use loopfour_server::rate::RateLimits;
 use loopfour_store::{Cursor, NewKey, Scope, Store};
 use tokio::net::{TcpListener, TcpStream};
@@ -154,7 +154,7 @@ fn middle(number: usize, runs: usize) -> String {
     // A step that is prime to the number of runs visits places all over.
     let place = runs / 10 + (number * 7_919) % (runs * 8 / 10).max(1);
     let created_at = Timestamp(FIRST + i64::try_from(place).unwrap_or_default() * 1_000);
-    Position(Cursor { created_at, id: Uuid::nil() }).to_string()
+    Position { list: List::Runs, cursor: Cursor { created_at, id: Uuid::nil() } }.to_string()
 }
 
 async fn fill(store: &Store, runs: usize) -> Result<Vec<WorkflowId>> {

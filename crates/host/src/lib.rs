@@ -3,7 +3,7 @@
 //! collects here belongs in the engine.
 //!
 //! A run has a task only while there is something to do for it; all others are a row in the journal and, where they go on
-//! by themselves, an entry among the [`timers`](Timers).
+//! by themselves, an entry among the timers.
 
 mod drive;
 mod people;
