@@ -52,8 +52,9 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     ) -> Option<(Task, mpsc::Receiver<Signal>)> {
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         match self.state().tasks.entry(run) {
-            Entry::Occupied(_) => return None,
-            Entry::Vacant(vacant) => vacant.insert(sender),
+            Entry::Occupied(task) if !task.get().is_closed() => return None,
+            // What stood there ended with a defect.
+            entry => entry.insert_entry(sender),
         };
         Some((Task { run, _slot: slot, _active: Active::enter(&self.shared.active) }, mailbox))
     }
@@ -108,6 +109,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             while let Ok(signal) = mailbox.try_recv() {
                 self.obey_before_sending(run, signal).await?;
             }
+            self.end_in_time(run).await?;
             let Some(command) = run.due() else { return Ok(()) };
             if self.is_stopping() {
                 return Err(Lost);
@@ -130,11 +132,30 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
 
     /// Does what a person wants while no call is under way: one that is due did not leave, and need not.
     async fn obey_before_sending(&self, run: &mut Run, signal: Signal) -> Result<(), Lost> {
+        self.hold_back(run).await?;
+        self.obey(run, signal).await
+    }
+
+    /// Notices that the run's time is over while no call is under way: what came before took long, as where the storage
+    /// took nothing.
+    async fn end_in_time(&self, run: &mut Run) -> Result<(), Lost> {
+        let now = self.shared.clock.now();
+        if run.deadline().is_none_or(|deadline| deadline > now) {
+            return Ok(());
+        }
+        self.hold_back(run).await?;
+        let mut entries = run.wake(Wake::Timer, &self.context(now));
+        entries.extend(run.advance(&self.context(now)));
+        self.record(run, entries).await
+    }
+
+    /// Records that a call which is due did not leave yet.
+    async fn hold_back(&self, run: &mut Run) -> Result<(), Lost> {
         if let Some(Command::Perform { path, .. }) = run.due().filter(|_| run.waiting.is_none()) {
             let entry = run.await_turn(&path, self.shared.clock.now());
             self.record(run, vec![entry]).await?;
         }
-        self.obey(run, signal).await
+        Ok(())
     }
 
     async fn settle(&self, run: &mut Run, path: &StepPath, outcome: Outcome) -> Result<(), Lost> {
@@ -214,6 +235,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         loop {
             let deadline = run.deadline();
             tokio::select! {
+                // First of all it leaves; what is recorded from then on meets a call under way.
+                biased;
                 outcome = &mut sending => return Ok(outcome),
                 Some(signal) = mailbox.recv() => self.obey(run, signal).await?,
                 () = self.at(deadline) => {

@@ -15,12 +15,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
     Act, ActError, Actions, BoxFuture, Candidates, Clock, Journal, Runs, Start, StartError, Started,
 };
 use loopfour_engine::{Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use people::Signal;
@@ -191,11 +193,13 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
 
 impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
     fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
-        Box::pin(self.begin(start))
+        let host = self.clone();
+        Box::pin(to_its_end(async move { host.begin(start).await }))
     }
 
     fn act(&self, run: RunId, act: Act) -> BoxFuture<'_, Result<Box<Run>, ActError>> {
-        Box::pin(self.carry_out(run, act))
+        let host = self.clone();
+        Box::pin(to_its_end(async move { host.carry_out(run, act).await }))
     }
 
     fn candidates(&self, run: RunId, path: StepPath) -> BoxFuture<'_, Result<Candidates, ActError>> {
@@ -204,5 +208,22 @@ impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
 
     fn is_stalled(&self, run: RunId) -> bool {
         self.state().stalled.contains(&run)
+    }
+}
+
+/// Does work that is not to be left half done where whoever asked for it goes away, as a client does that hangs up: a run
+/// that is stored has its task.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let mut work = Box::pin(work.in_current_span());
+    if let Some(result) = work.as_mut().now_or_never() {
+        return result;
+    }
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        },
     }
 }

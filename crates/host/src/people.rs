@@ -34,7 +34,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 )
                 .into());
             }
-            let known = self.state().tasks.get(&id).cloned();
+            let known = self.state().tasks.get(&id).filter(|task| !task.is_closed()).cloned();
             let left = match &known {
                 None => self.begin_with(id, signal).await,
                 Some(task) => match task.reserve().await {
@@ -103,8 +103,15 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let mut run = self.load(id).await.map_err(unloaded)?;
         let context = self.context(self.shared.clock.now());
         let before = run.length;
-        let mut entries = run.wake(Wake::Timer, &context);
-        entries.extend(run.act(act.clone(), &context)?);
+        let mut entries = Vec::new();
+        if matches!(act.what, Deed::Cancel) {
+            // Before what its time has come for: from here on a write of unknown outcome is not sent again by itself.
+            entries.extend(run.act(act.clone(), &context)?);
+            entries.extend(run.wake(Wake::Timer, &context));
+        } else {
+            entries.extend(run.wake(Wake::Timer, &context));
+            entries.extend(run.act(act.clone(), &context)?);
+        }
         entries.extend(run.advance(&context));
         if !entries.is_empty() {
             self.append(&run, before, entries).await?;

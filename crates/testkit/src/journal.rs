@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
 use loopfour_engine::{Entry, Event, RunId, Summary, WorkflowId};
@@ -13,6 +14,7 @@ struct State {
     runs: BTreeMap<RunId, (Vec<String>, Summary)>,
     definitions: BTreeMap<(WorkflowId, u32), String>,
     appends_left: Option<usize>,
+    late: bool,
 }
 
 impl MemoryJournal {
@@ -26,6 +28,11 @@ impl MemoryJournal {
         self.state().appends_left = appends;
     }
 
+    /// From now on whoever appends hears of it only later than it is stored, as from a disk.
+    pub fn acknowledge_late(&self) {
+        self.state().late = true;
+    }
+
     /// All entries of a run.
     pub fn entries(&self, run: RunId) -> Vec<Entry> {
         let state = self.state();
@@ -36,6 +43,11 @@ impl MemoryJournal {
     /// How a run stands.
     pub fn summary(&self, run: RunId) -> Option<Summary> {
         self.state().runs.get(&run).map(|(_, summary)| summary.clone())
+    }
+
+    /// How each run stands.
+    pub fn summaries(&self) -> Vec<Summary> {
+        self.state().runs.values().map(|(_, summary)| summary.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,7 +76,17 @@ impl MemoryJournal {
 
 impl Journal for MemoryJournal {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
-        self.store(batch)
+        let stored = self.store(batch);
+        let mut late = self.state().late;
+        std::future::poll_fn(|context| {
+            if !std::mem::take(&mut late) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        stored
     }
 
     async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {

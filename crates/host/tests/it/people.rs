@@ -1,5 +1,6 @@
 //! What people do reaches a run in whatever state it is, and is durable when they hear of it.
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use loopfour_engine::ports::{ActError, Deed, Resolution, Runs as _};
 use loopfour_engine::{Ending, Finding, RunId, RunStatus, StepPath, WaitReason};
@@ -148,4 +149,46 @@ async fn a_retry_goes_on_and_a_new_try_has_a_new_key() {
     let sent = world.gate.provider.sent();
     assert_ne!(sent[0].key, sent[1].key);
     assert!(matches!(act(&host, run, Deed::Retry { not_done: false }).await, Err(ActError::State(_))));
+}
+
+/// Asks, and goes away before the answer comes, as a client does that hangs up.
+async fn hang_up<T>(asked: impl Future<Output = T>) {
+    let answer = std::pin::pin!(asked).now_or_never();
+    assert!(answer.is_none(), "nobody hears of it before it is durable");
+}
+
+#[tokio::test]
+async fn who_hangs_up_leaves_no_run_behind() {
+    let world = World::new(&[CUSTOMER], &[INVOICE]);
+    world.journal.acknowledge_late();
+    let (host, start) = world.host();
+    hang_up(host.start(start)).await;
+    world.until_all_ended(1).await;
+}
+
+#[tokio::test]
+async fn a_cancel_of_who_hangs_up_is_done_and_stops_no_other() {
+    let world = World::new(&[LOST], &[INVOICE]);
+    let (host, run) = world.with_run().await;
+    world.until(run, RunStatus::Waiting, Some(WaitReason::Retry)).await;
+    host.idle().await;
+    world.journal.acknowledge_late();
+    hang_up(act(&host, run, Deed::Cancel)).await;
+    world.until(run, RunStatus::Waiting, Some(WaitReason::OutcomeUnknown)).await;
+    assert!(act(&host, run, Deed::Cancel).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_cancel_comes_before_the_retry_that_is_due() {
+    let world = World::new(&[LOST], &[INVOICE]);
+    let (first, run) = world.with_run().await;
+    world.until(run, RunStatus::Waiting, Some(WaitReason::Retry)).await;
+    first.stop(std::time::Duration::ZERO).await;
+    world.clock.advance(30_000);
+    // No timer was set here, as where many runs are woken before this one.
+    let (host, _) = world.host();
+    act(&host, run, Deed::Cancel).await.unwrap();
+    host.idle().await;
+    assert_eq!(world.status(run), (RunStatus::Waiting, Some(WaitReason::OutcomeUnknown)));
+    assert_eq!(world.gate.provider.sent().len(), 1, "it is not sent again by itself");
 }

@@ -96,3 +96,22 @@ async fn a_time_limit_waits_for_the_answer_under_way() {
     assert_eq!(world.status(run), (RunStatus::Timeout, None));
     assert_eq!(world.gate.provider.sent().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_does_not_leave_once_the_time_is_over() {
+    let world = World::new(&[CUSTOMER], &[INVOICE]);
+    world.gate.hold_answers(true);
+    let (host, run) = world.with_run().await;
+    world.gate.left(1).await;
+    // The answer comes, and the storage takes it only after the run's time is over.
+    world.journal.fail_after(Some(0));
+    world.gate.hold_answers(false);
+    while !host.is_stalled(run) {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(HOUR);
+    world.journal.fail_after(None);
+    host.idle().await;
+    assert_eq!(world.status(run), (RunStatus::Timeout, None));
+    assert_eq!(world.gate.provider.sent().len(), 1, "the second write never left");
+}

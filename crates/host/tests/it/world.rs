@@ -154,6 +154,22 @@ impl World {
         (summary.status, summary.waiting.map(|waiting| waiting.reason))
     }
 
+    /// Waits until there are so many runs, all of them ended.
+    #[track_caller]
+    pub fn until_all_ended(&self, runs: usize) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            for _ in 0..10_000 {
+                let all = self.journal.summaries();
+                if all.len() == runs && all.iter().all(|run| run.status.has_ended()) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+            panic!("{place}: they stand as {:?}", self.journal.summaries());
+        }
+    }
+
     /// Waits until the run stands so in the journal.
     #[track_caller]
     pub fn until(
