@@ -198,12 +198,14 @@ pub enum FindError {
 /// What a look at the provider found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// Objects that carry the run and the step.
+    /// Objects that carry the run and the step, or the one that the call was to change.
     pub found: Vec<Candidate>,
     /// How many objects were looked at.
     pub searched: u64,
     /// Whether those were all that there are since the call was first sent.
     pub complete: bool,
+    /// The call was to change an object, whose state alone says whether it is done.
+    pub changes: bool,
 }
 
 /// An object that a call may have made.

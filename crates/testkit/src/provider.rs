@@ -210,7 +210,7 @@ impl Actions for Provider {
         _since: Timestamp,
     ) -> Result<Candidates, FindError> {
         let found = vec![Candidate { id: format!("for_{path}"), ..Candidate::default() }];
-        Ok(Candidates { found, searched: 1, complete: true })
+        Ok(Candidates { found, searched: 1, complete: true, changes: false })
     }
 }
 

@@ -90,7 +90,8 @@ impl Stripe {
         if let Some((own, _)) = own_object(row, request) {
             let object = self.look_up(request, own, String::new()).await?;
             let found: Vec<Candidate> = object.iter().map(|object| candidate(object.value())).collect();
-            return Ok(Candidates { searched: u64::from(!found.is_empty()), found, complete: true });
+            let searched = u64::from(!found.is_empty());
+            return Ok(Candidates { found, searched, complete: true, changes: true });
         }
         if !request.form.contains(&format!("metadata[{STAMP_RUN}]=")) {
             let message = "the call does not mark what it makes with its run, so nothing can be looked for";

@@ -228,9 +228,9 @@ fn a_call_about_an_object_has_that_one_as_its_candidate() {
     let found = found.unwrap();
     let one = &found.found[0];
     assert_eq!((one.id.as_str(), one.amount, one.status.as_deref()), ("in_1", Some(7), Some("open")));
-    assert_eq!((found.searched, found.complete), (1, true));
+    assert_eq!((found.searched, found.complete, found.changes), (1, true, true));
     let (_, found) = candidates(&cancel(), vec![answer("404 Not Found", &[], MISSING)]);
-    assert_eq!(found, Ok(Candidates { complete: true, ..Candidates::default() }));
+    assert_eq!(found, Ok(Candidates { complete: true, changes: true, ..Candidates::default() }));
     let (_, found) = candidates(&cancel(), vec![answer("500 Oops", &[], "")]);
     assert!(matches!(found, Err(FindError::Unavailable(_))), "{found:?}");
 }

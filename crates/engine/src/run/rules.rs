@@ -256,9 +256,9 @@ pub(super) fn ask_a_person(mut error: StepError, ending: Option<Ending>) -> Step
     error
 }
 
-/// The server stopped while the call was under way.
+/// An earlier sending had no answer: the server stopped meanwhile, or it is not kept why.
 pub(super) fn no_answer(path: &StepPath, attempt: u32) -> StepError {
-    let message = "the server stopped while the call was under way, and no answer came";
+    let message = "the call was sent, and no answer came";
     located(StepError::new(code::OUTCOME_UNKNOWN, message, ""), path, attempt)
 }
 

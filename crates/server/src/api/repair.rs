@@ -89,6 +89,11 @@ pub async fn candidates(
     exists(&app, &caller, id).await?;
     let looked = app.runs().candidates(id, path).await.map_err(|error| refused(error, "stepId"))?;
     let note = match (looked.found.is_empty(), looked.complete) {
+        (false, _) if looked.changes => {
+            "this is the object that the call was to change, as it is now; that it is here says nothing: look whether it \
+             shows the change"
+        }
+        (true, _) if looked.changes => "the object that the call was to change is not there",
         (false, _) => "these carry the run and the step in their metadata",
         (true, true) => {
             "none carries the run and the step in its metadata; that does not prove that the call was not done: the \

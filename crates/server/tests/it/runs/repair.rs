@@ -210,7 +210,8 @@ async fn candidates_are_what_the_provider_has() {
         currency: Some("usd".to_owned()),
         status: Some("succeeded".to_owned()),
     };
-    *server.runs.found.lock().unwrap() = Candidates { found: vec![one, paid], searched: 9, complete: true };
+    *server.runs.found.lock().unwrap() =
+        Candidates { found: vec![one.clone(), paid], searched: 9, complete: true, changes: false };
     server.post(&path, "").await.check(concat!(
         r#"200 {"success":true,"data":{"candidates":[{"id":"cus_7","object":"customer","created":"1970-01-01T00:00:00.000Z"},"#,
         r#"{"id":"pi_7","object":"payment_intent","created":"2026-01-02T03:04:05.000Z","amount":9900,"currency":"usd","#,
@@ -218,12 +219,18 @@ async fn candidates_are_what_the_provider_has() {
         r#""note":"these carry the run and the step in their metadata"}}}"#,
     ));
     for complete in [true, false] {
-        *server.runs.found.lock().unwrap() = Candidates { found: vec![], searched: 9, complete };
+        *server.runs.found.lock().unwrap() =
+            Candidates { found: vec![], searched: 9, complete, changes: false };
         let none = server.post(&path, "{}").await;
         assert_eq!(none.json()["data"]["candidates"], json!([]));
         let note = none.text("/data/searched/note");
         assert!(note.contains("prove"), "{note}");
     }
+    // A call that changes an object marks nothing, so that the object is there says nothing.
+    *server.runs.found.lock().unwrap() =
+        Candidates { found: vec![one], searched: 1, complete: true, changes: true };
+    let note = server.post(&path, "").await.text("/data/searched/note");
+    assert!(note.contains("look whether it shows the change") && !note.contains("metadata"), "{note}");
     server.post(&path, r#"{"x":1}"#).await.check_error(400, "VALIDATION_ERROR", &["x: unknown key `x`"]);
     for (error, status) in [
         (ActError::Unfit("no objects".to_owned()), 400),
