@@ -9,9 +9,15 @@ use super::Heard;
 /// Part of a figure that is used, per mille: what is left is for calls that take longer to arrive than those after them.
 const USED: u64 = 970;
 /// A lesson is forgotten in so many steps …
-const STEPS: u64 = 12;
-/// … each of which takes so long.
-const STEP: Duration = Duration::from_secs(5);
+const STEPS: u32 = 12;
+/// … each of which takes so long at first, and twice as long with each lesson that follows soon, …
+const FIRST_STEP: Duration = Duration::from_millis(100);
+/// … up to this.
+const LONGEST_STEP: Duration = Duration::from_secs(5);
+/// So long after a lesson is forgotten another one still follows it soon.
+const SOON: Duration = Duration::from_secs(3);
+/// Traffic is measured over so long at least.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 /// The least part of its full rate to which a limit is slowed.
 const LEAST_PART: u64 = 8;
 /// Who goes later than was due, since the machine was busy or another limit came between, shifts those behind only by what
@@ -40,6 +46,14 @@ struct Lesson {
     rate: u64,
     /// The rate that it comes back to.
     full: u64,
+    /// How long each step back takes.
+    step: Duration,
+}
+
+impl Lesson {
+    fn forgotten(&self) -> Instant {
+        self.since + self.step * STEPS
+    }
 }
 
 /// How many calls went through, by the second.
@@ -79,12 +93,17 @@ impl Gate {
         let Heard { sent, now, retry_after } = heard;
         let lesson = self.lesson_at(now);
         if lesson.is_none_or(|lesson| sent > lesson.since) {
-            let traffic = self.traffic_at(now);
-            let seen = traffic.calls.max(traffic.before) * 1000;
+            let seen = self.seen(now);
             let full = lesson.map(|lesson| lesson.full).or(self.figure).unwrap_or(self.usual).max(seen);
-            let rate = (self.rate(now).unwrap_or(seen) / 2).max(full / LEAST_PART);
-            self.lesson = Some(Lesson { since: now, rate, full });
-            self.stop_until(now + interval(rate));
+            let rate = self.rate(now).unwrap_or(seen);
+            // Against a figure one alone may be chance, and costs little; those that follow soon show that it is too high.
+            let (rate, step) = match self.lesson.filter(|last| now < last.forgotten() + SOON) {
+                _ if self.figure.is_none() => (rate / 2, LONGEST_STEP),
+                Some(last) => (rate / 2, (last.step * 2).min(LONGEST_STEP)),
+                None => (rate * 3 / 4, FIRST_STEP),
+            };
+            self.lesson = Some(Lesson { since: now, rate: rate.max(full / LEAST_PART), full, step });
+            self.stop_until(now + interval(rate.max(full / LEAST_PART)));
         }
         if let Some(pause) = retry_after {
             self.stop_until(now + pause);
@@ -103,14 +122,23 @@ impl Gate {
 
     fn rate(&self, now: Instant) -> Option<u64> {
         let learned = self.lesson_at(now).map(|lesson| {
-            let steps = now.duration_since(lesson.since).as_secs() / STEP.as_secs();
-            lesson.rate + (lesson.full - lesson.rate) * steps / STEPS
+            let steps = now.duration_since(lesson.since).as_nanos() / lesson.step.as_nanos();
+            let steps = u64::try_from(steps).unwrap_or(u64::MAX).min(u64::from(STEPS));
+            lesson.rate + (lesson.full - lesson.rate) * steps / u64::from(STEPS)
         });
         [learned, self.figure].into_iter().flatten().min()
     }
 
     fn lesson_at(&self, now: Instant) -> Option<Lesson> {
-        self.lesson.filter(|lesson| now.duration_since(lesson.since).as_secs() < STEP.as_secs() * STEPS)
+        self.lesson.filter(|lesson| now < lesson.forgotten())
+    }
+
+    /// The rate of the calls that went through lately.
+    fn seen(&self, now: Instant) -> u64 {
+        let traffic = self.traffic_at(now);
+        let length = now.duration_since(traffic.since).max(SHORTEST_LOOK).as_millis();
+        let begun = u128::from(traffic.calls) * 1_000_000 / length;
+        u64::try_from(begun).unwrap_or(u64::MAX).max(traffic.before * 1000)
     }
 
     fn traffic_at(&self, now: Instant) -> Traffic {
