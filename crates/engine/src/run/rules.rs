@@ -120,14 +120,11 @@ impl Run {
         let looks = call.request.effect == Effect::Delete && opens && !call.open;
         let ends = self.ending.is_some() && !looks;
         let person = rule == Rule::Person || ends || too_often || self.is_late(call, context);
-        if unknown && person {
-            let held = self.for_a_person(step, Some(error), opens);
-            return with_facts(held, counted, replayed, date);
-        }
-        if ends || (reason == WaitReason::Connection && !unknown && context.now >= gives_up) {
+        let asks = unknown && person;
+        if !asks && (ends || (reason == WaitReason::Connection && !unknown && context.now >= gives_up)) {
             return self.failed(path, step, error);
         }
-        let until = match reason {
+        let again = match reason {
             WaitReason::Connection if unknown => next_look(context.now, call.tries),
             WaitReason::Connection => next_look(context.now, call.tries).min(gives_up),
             _ => {
@@ -136,15 +133,21 @@ impl Run {
                 Timestamp(context.now.0.saturating_add(pause))
             }
         };
-        let until = if unknown { until.min(margin_end(call, context)) } else { until };
-        let error = if unknown { still_open(error, call.request.effect) } else { error };
+        let (reason, until, error) = if asks {
+            (WaitReason::OutcomeUnknown, None, ask_a_person(error, self.ending))
+        } else if unknown {
+            let error = still_open(error, call.request.effect);
+            (reason, Some(again.min(margin_end(call, context))), error)
+        } else {
+            (reason, Some(again), error)
+        };
         Event::CallHeld {
             path: path.clone(),
             epoch: state.epoch,
             reason,
             error: Some(Box::new(error)),
             open: opens,
-            until: Some(until),
+            until,
             counted,
             replayed,
             date,
@@ -209,23 +212,6 @@ fn margin_end(call: &CallState, context: &Context<'_>) -> Timestamp {
 
 fn milliseconds(length: u64) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
-}
-
-fn with_facts(event: Event, count: bool, replay: bool, clock: Option<i64>) -> Event {
-    match event {
-        Event::CallHeld { path, epoch, reason, error, open, until, .. } => Event::CallHeld {
-            path,
-            epoch,
-            reason,
-            error,
-            open,
-            until,
-            counted: count,
-            replayed: replay,
-            date: clock,
-        },
-        other => other,
-    }
 }
 
 /// What came of this sending says nothing of the one before: whoever read "nothing was done, run it again" would pay twice.
