@@ -64,6 +64,15 @@ struct Traffic {
     before: u64,
 }
 
+impl Traffic {
+    /// The rate of late; of a second that is not over, as if it went on so.
+    fn rate(&self, now: Instant) -> u64 {
+        let length = now.duration_since(self.since).max(SHORTEST_LOOK).as_millis();
+        let begun = u128::from(self.calls) * 1_000_000 / length;
+        u64::try_from(begun).unwrap_or(u64::MAX).max(self.before * 1000)
+    }
+}
+
 impl Gate {
     /// A limit of so many calls a second, or none until an answer asks for it.
     pub(super) fn new(figure: Option<u32>, usual: u32) -> Gate {
@@ -93,9 +102,10 @@ impl Gate {
         let Heard { sent, now, retry_after } = heard;
         let lesson = self.lesson_at(now);
         if lesson.is_none_or(|lesson| sent > lesson.since) {
-            let seen = self.seen(now);
-            let full = lesson.map(|lesson| lesson.full).or(self.figure).unwrap_or(self.usual).max(seen);
-            let rate = self.rate(now).unwrap_or(seen);
+            let traffic = self.traffic_at(now);
+            let whole = traffic.calls.max(traffic.before) * 1000;
+            let full = lesson.map(|lesson| lesson.full).or(self.figure).unwrap_or(self.usual).max(whole);
+            let rate = self.rate(now).unwrap_or_else(|| traffic.rate(now).min(full));
             // Against a figure one alone may be chance, and costs little; those that follow soon show that it is too high.
             let (rate, step) = match self.lesson.filter(|last| now < last.forgotten() + SOON) {
                 _ if self.figure.is_none() => (rate / 2, LONGEST_STEP),
@@ -131,14 +141,6 @@ impl Gate {
 
     fn lesson_at(&self, now: Instant) -> Option<Lesson> {
         self.lesson.filter(|lesson| now < lesson.forgotten())
-    }
-
-    /// The rate of the calls that went through lately.
-    fn seen(&self, now: Instant) -> u64 {
-        let traffic = self.traffic_at(now);
-        let length = now.duration_since(traffic.since).max(SHORTEST_LOOK).as_millis();
-        let begun = u128::from(traffic.calls) * 1_000_000 / length;
-        u64::try_from(begun).unwrap_or(u64::MAX).max(traffic.before * 1000)
     }
 
     fn traffic_at(&self, now: Instant) -> Traffic {

@@ -304,6 +304,29 @@ fn endless_refusals_leave_an_eighth() {
 }
 
 #[test]
+fn without_a_pace_a_burst_is_not_taken_for_a_rate() {
+    runtime().block_on(async {
+        let load = Load::start("off", &[]);
+        for _ in 0..32 {
+            load.book.comes(&load.pace, Duration::ZERO, READ);
+        }
+        passes(Duration::from_millis(50)).await;
+        load.refused(READ, Scope::Account, Instant::now() - Duration::from_millis(1), None);
+        for _ in 0..1000 {
+            load.book.comes(&load.pace, Duration::ZERO, READ);
+        }
+        let rate = load.rates(&[READ], 4).await[0];
+        assert!((40..=49).contains(&rate), "half of what is usual: {rate}");
+        for _ in 0..8 {
+            load.refused(READ, Scope::Account, Instant::now() - Duration::from_millis(1), None);
+            passes(Duration::from_millis(100)).await;
+        }
+        let rate = load.rates(&[READ], 4).await[0];
+        assert!(rate <= 12, "endless refusals leave an eighth of it: {rate}");
+    });
+}
+
+#[test]
 fn a_refusal_slows_only_what_it_names() {
     runtime().block_on(async {
         let lanes = [READ, WRITE, OTHER_WRITE];
