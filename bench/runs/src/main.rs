@@ -195,6 +195,7 @@ fn run(company: CompanyId, workflow: WorkflowId, number: usize, output: &Value) 
         connection: None,
         idempotency_key: None,
         restarted_from: None,
+        by: None,
     };
     let failed = number % 50 == 7;
     let rest = if failed {

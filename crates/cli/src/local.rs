@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, Clock as _, Journal, JournalError, Runs as _, Start, Unfinished};
-use loopfour_engine::{Entry, Event, Policy, Run, RunId, Timestamp, TriggerKind, WaitReason, WorkflowId};
+use loopfour_engine::{
+    CompanyId, Entry, Event, Policy, Run, RunId, Timestamp, TriggerKind, WaitReason, WorkflowId,
+};
 use loopfour_host::{Host, Settings, SystemClock};
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Value, Workflow};
@@ -51,6 +53,10 @@ impl<J: Journal> Journal for Shown<J> {
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         self.journal.unfinished().await
+    }
+
+    async fn waiting_for_connection(&self, company: CompanyId) -> Result<Vec<RunId>, JournalError> {
+        self.journal.waiting_for_connection(company).await
     }
 
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
@@ -102,6 +108,7 @@ pub async fn run(
         connection: None,
         idempotency_key: None,
         restarted_from: None,
+        by: None,
         kept: Vec::new(),
     };
     let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;
@@ -180,7 +187,7 @@ fn happening(entry: &Entry) -> Option<Happening> {
         Event::CallHeld { path, reason, error, until, .. } => {
             (path, What::Waits { reason: name(*reason), until: text(*until), error: plain(error) })
         }
-        Event::StepHeld { path, reason, error, until } => {
+        Event::StepHeld { path, reason, error, until, account: _ } => {
             (path, What::Waits { reason: name(*reason), until: text(Some(*until)), error: plain(error) })
         }
         Event::RunStarted { .. }

@@ -8,7 +8,7 @@ use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::call::{Receipt, Request};
+use crate::call::{Account, Receipt, Request};
 use crate::error::{RunError, StepError};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
 use crate::run::{StepStatus, WaitReason};
@@ -36,13 +36,26 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// Who did something to a run.
+/// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// Of the API key or the member.
+    /// Of the API key (`key_…`) or the member (`mem_…`), or [`Actor::SYSTEM`].
     pub id: String,
     /// Its name, as it was then.
     pub name: String,
+    /// The network address that it came from, where it came over the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl Actor {
+    /// The id of what is neither a key nor a member: the command line on the data directory, the server itself.
+    pub const SYSTEM: &str = "system";
+
+    /// The command line, or a part of the server, by its name.
+    pub fn system(name: &str) -> Actor {
+        Actor { id: Actor::SYSTEM.to_owned(), name: name.to_owned(), address: None }
+    }
 }
 
 /// What a person said of a call whose outcome was unknown.
@@ -100,6 +113,9 @@ pub enum Event {
         /// The run that this one starts anew.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restarted_from: Option<RunId>,
+        /// Who started it, where somebody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Actor>,
     },
     /// A step is through already: its result is taken over from the run that this one starts anew.
     StepKept {
@@ -151,6 +167,9 @@ pub enum Event {
         error: Box<StepError>,
         /// When it is tried again.
         until: Timestamp,
+        /// The connection that it waits for, where one was chosen: the run is bound to it and its mode from here on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<Account>,
     },
     /// The call is sent, after a wait or a stop, under the same key.
     CallResumed {

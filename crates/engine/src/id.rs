@@ -79,3 +79,7 @@ id!(
     /// An API key: `key_<uuid>`.
     KeyId, "key_", "a key's"
 );
+id!(
+    /// A member of a company: `mem_<uuid>`.
+    MemberId, "mem_", "a member's"
+);

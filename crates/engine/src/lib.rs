@@ -4,10 +4,12 @@
 //! [`Command`]s. So the same engine runs under any host, replays old journals, and can be crashed after each event.
 
 pub mod call;
+pub mod connections;
 pub mod definitions;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod identity;
 pub mod ports;
 pub mod run;
 pub mod time;
@@ -15,7 +17,7 @@ pub mod time;
 pub use call::{Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, Sending};
 pub use error::{RunError, StepError};
 pub use event::{Actor, Entry, Event, Resolved, StepPath, TriggerKind};
-pub use id::{CompanyId, ConnectionId, KeyId, RunId, WorkflowId};
+pub use id::{CompanyId, ConnectionId, KeyId, MemberId, RunId, WorkflowId};
 pub use run::{
     Command, Context, Ending, Policy, Run, RunStatus, StepStatus, Summary, WaitReason, Waiting, Wake,
 };

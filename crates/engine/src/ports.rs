@@ -67,6 +67,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Every run that has not ended, oldest first.
     fn unfinished(&self) -> impl Future<Output = Result<Vec<Unfinished>, JournalError>> + Send;
 
+    /// The company's runs that wait for a connection, oldest first.
+    fn waiting_for_connection(
+        &self,
+        company: CompanyId,
+    ) -> impl Future<Output = Result<Vec<RunId>, JournalError>> + Send;
+
     /// The text of a workflow's version as it was stored.
     fn definition(
         &self,
@@ -114,6 +120,8 @@ impl Due {
 /// A step's config, resolved and about to become a request.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
+    /// Whose run it is.
+    pub company: CompanyId,
     /// The row of the catalogue.
     pub action: &'a Action,
     /// The config as written: tells what a template gave from what stands there.
@@ -137,8 +145,14 @@ pub struct Call<'a> {
 pub enum Unprepared {
     /// The step fails: `EMPTY_PARAMETER`, `INVALID_PARAMETER`, no connection configured.
     Refused(StepError),
-    /// The run waits for its connection: whose account it is cannot be told yet, or it is another than the run's.
-    NotReady(StepError),
+    /// The run waits for its connection: it is not active, whose account it is cannot be told yet, or it is another than
+    /// the run's.
+    NotReady {
+        /// Why.
+        error: StepError,
+        /// The connection that was chosen, if one was: from here on the run is bound to it and its mode.
+        account: Option<Account>,
+    },
 }
 
 impl From<StepError> for Unprepared {
@@ -260,6 +274,8 @@ pub struct Start {
     pub idempotency_key: Option<String>,
     /// The run that this one starts anew.
     pub restarted_from: Option<RunId>,
+    /// Who starts it, where somebody does.
+    pub by: Option<Actor>,
     /// Steps of that run whose results it keeps ([`Run::kept`]).
     pub kept: Vec<Event>,
 }

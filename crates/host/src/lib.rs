@@ -159,6 +159,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             connection: start.connection,
             idempotency_key: start.idempotency_key,
             restarted_from: start.restarted_from,
+            by: start.by,
         };
         let first = Entry { seq: 1, at: now, event };
         let mut run =

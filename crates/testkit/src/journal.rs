@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
-use loopfour_engine::{Entry, Event, RunId, Summary, WorkflowId};
+use loopfour_engine::{CompanyId, Entry, Event, RunId, RunStatus, Summary, WaitReason, WorkflowId};
 
 /// A journal in memory. Entries are kept as the text that a real one stores. Clones are the same journal.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +97,22 @@ impl Journal for MemoryJournal {
         let state = self.state();
         let open = state.runs.iter().filter(|(_, (_, summary))| !summary.status.has_ended());
         Ok(open.map(|(run, (_, summary))| Unfinished { run: *run, due: Due::of(summary) }).collect())
+    }
+
+    async fn waiting_for_connection(&self, company: CompanyId) -> Result<Vec<RunId>, JournalError> {
+        let waits = |summary: &Summary| {
+            let reason = summary.waiting.as_ref().map(|waiting| waiting.reason);
+            summary.status == RunStatus::Waiting && reason == Some(WaitReason::Connection)
+        };
+        let is_its = |run: RunId| {
+            let first = self.entries(run).into_iter().next().map(|entry| entry.event);
+            matches!(first, Some(Event::RunStarted { company: of, .. }) if of == company)
+        };
+        let waiting: Vec<RunId> = {
+            let state = self.state();
+            state.runs.iter().filter(|(_, (_, summary))| waits(summary)).map(|(run, _)| *run).collect()
+        };
+        Ok(waiting.into_iter().filter(|run| is_its(*run)).collect())
     }
 
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {

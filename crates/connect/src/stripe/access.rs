@@ -144,11 +144,12 @@ impl Stripe {
                     let stripe = Arc::clone(self);
                     runtime.spawn(async move { stripe.identify(ASK_AGAIN).await.is_ok() });
                 }
-                Err(Unprepared::NotReady(
-                    last.map_or_else(unsent::account_not_known, |failure| failure.error),
-                ))
+                let error = last.map_or_else(unsent::account_not_known, |failure| failure.error);
+                Err(Unprepared::NotReady { error, account: Some(connection.account.clone()) })
             }
-            Door::Shut(error) if call.bound.is_some() => Err(Unprepared::NotReady(*error)),
+            Door::Shut(error) if call.bound.is_some() => {
+                Err(Unprepared::NotReady { error: *error, account: None })
+            }
             Door::Shut(error) => Err(Unprepared::Refused(*error)),
         }
     }

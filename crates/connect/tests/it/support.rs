@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use loopfour_connect::{Connect, stripe};
 use loopfour_engine::call::Account;
 use loopfour_engine::ports::{Call, Prepare, Unprepared};
-use loopfour_engine::{ConnectionId, Request, RunId, StepError, StepPath};
+use loopfour_engine::{CompanyId, ConnectionId, Request, RunId, StepError, StepPath};
 use loopfour_lang::catalog::{Action, Method, Parameter, Place, Type};
 use loopfour_lang::template::{Scope, StepField, Template, Tree};
 use loopfour_lang::{Value, json};
 use uuid::Uuid;
 
 pub const RUN: RunId = RunId(Uuid::from_u128(7));
+pub const COMPANY: CompanyId = CompanyId(Uuid::from_u128(8));
 
 pub fn value(text: &str) -> Value {
     json::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"))
@@ -99,11 +100,20 @@ pub fn prepare(action: &Action, config: &str, input: &str, stamp: Stamp) -> Resu
     let path = StepPath("create-it".to_owned());
     let stamp = stamp == Stamp::On;
     let (connection, bound) = (None, Some(&anybodys()));
-    let call =
-        Call { action, config: &config, input: &input, connection, run: RUN, path: &path, stamp, bound };
+    let call = Call {
+        company: COMPANY,
+        action,
+        config: &config,
+        input: &input,
+        connection,
+        run: RUN,
+        path: &path,
+        stamp,
+        bound,
+    };
     connect(test_key("http://127.0.0.1:9")).prepare(&call).map_err(|unprepared| match unprepared {
         Unprepared::Refused(error) => error,
-        Unprepared::NotReady(error) => panic!("{error:?}"),
+        Unprepared::NotReady { error, .. } => panic!("{error:?}"),
     })
 }
 
@@ -115,7 +125,17 @@ pub fn prepare_under(
 ) -> Result<Request, Unprepared> {
     let (action, config, input) = (&listing(), &tree(&value("{}")), &value("{}"));
     let path = &StepPath("create-it".to_owned());
-    connect.prepare(&Call { action, config, input, connection, run: RUN, path, stamp: false, bound })
+    connect.prepare(&Call {
+        company: COMPANY,
+        action,
+        config,
+        input,
+        connection,
+        run: RUN,
+        path,
+        stamp: false,
+        bound,
+    })
 }
 
 /// `POST /v1/x?query form`.

@@ -40,6 +40,7 @@ impl Run {
             input,
             connection,
             restarted_from,
+            by: _,
             ..
         } = &first.event
         else {
@@ -147,7 +148,7 @@ impl Run {
                 self.intended(step, request, entry.at);
                 Ok(())
             }
-            Event::StepHeld { path, reason, error, until } => {
+            Event::StepHeld { path, reason, error, until, account: _ } => {
                 self.entered(path)?;
                 let (since, tries) = match self.pause {
                     Some(pause) => (pause.since, pause.tries.saturating_add(1)),

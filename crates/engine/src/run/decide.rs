@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rules::{self, Policy};
 use super::scope::RunScope;
 use super::{CallWait, Ending, Run, StepStatus, WaitReason};
-use crate::call::{Attempt, Effect, Outcome, Request, Sending};
+use crate::call::{Account, Attempt, Effect, Outcome, Request, Sending};
 use crate::error::{StepError, code};
 use crate::event::{Entry, Event, StepPath};
 use crate::id::RunId;
@@ -223,6 +223,7 @@ impl Run {
             Err(error) => return failed(path, epoch, step, None, expression_error(&error)),
         };
         let call = Call {
+            company: self.company,
             action: &action.action,
             config: &action.config,
             input: &input,
@@ -235,7 +236,9 @@ impl Run {
         match context.prepare.prepare(&call) {
             Ok(request) => Event::CallIntended { path, epoch, input, request: Arc::new(request) },
             Err(Unprepared::Refused(error)) => failed(path, epoch, step, Some(input), error),
-            Err(Unprepared::NotReady(error)) => self.not_ready(path, epoch, step, error, context),
+            Err(Unprepared::NotReady { error, account }) => {
+                self.not_ready(path, epoch, step, (error, account), context)
+            }
         }
     }
 
@@ -245,7 +248,7 @@ impl Run {
         path: StepPath,
         epoch: u32,
         step: &Step,
-        error: StepError,
+        (error, account): (StepError, Option<Account>),
         context: &Context<'_>,
     ) -> Event {
         let (since, tries) = self.pause.map_or((context.now, 0), |pause| (pause.since, pause.tries));
@@ -255,7 +258,7 @@ impl Run {
         }
         let until = last.min(rules::next_look(context.now, tries));
         let error = Box::new(located(error, &path, 1));
-        Event::StepHeld { path, reason: WaitReason::Connection, error, until }
+        Event::StepHeld { path, reason: WaitReason::Connection, error, until, account }
     }
 
     fn complete_event(&self, now: Timestamp) -> Event {

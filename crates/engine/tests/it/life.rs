@@ -25,11 +25,10 @@ pub struct Preparer {
 impl Prepare for Preparer {
     fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
         if !self.ready {
-            return Err(Unprepared::NotReady(StepError::new(
-                "authentication_error",
-                "no connection",
-                "connect",
-            )));
+            return Err(Unprepared::NotReady {
+                error: StepError::new("authentication_error", "no connection", "connect"),
+                account: None,
+            });
         }
         Provider::default().prepare(call)
     }
@@ -64,7 +63,7 @@ pub const WRITE: &str =
 pub const DELETE: &str = r#"{"id":"delete","action":"stripe.cancelSubscription","config":{"subscriptionId":"sub_1","prorate":true}}"#;
 
 pub fn person() -> Actor {
-    Actor { id: "key_1".to_owned(), name: "Ada".to_owned() }
+    Actor { id: "key_1".to_owned(), name: "Ada".to_owned(), address: None }
 }
 
 impl Life {
@@ -87,6 +86,7 @@ impl Life {
             connection: None,
             idempotency_key: None,
             restarted_from: None,
+            by: None,
         };
         let first = Entry { seq: 1, at: Timestamp(BEGAN), event };
         let mut run = Run::begin(Arc::clone(definition), &first).unwrap();

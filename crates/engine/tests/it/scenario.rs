@@ -85,6 +85,7 @@ impl Scenario {
             connection: None,
             idempotency_key: None,
             restarted_from: None,
+            by: None,
         };
         Entry { seq: 1, at: Timestamp(1_000), event }
     }

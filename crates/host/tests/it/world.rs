@@ -136,6 +136,7 @@ impl World {
             connection: None,
             idempotency_key: None,
             restarted_from: None,
+            by: None,
             kept: Vec::new(),
         };
         let (journal, gate, clock) = (self.journal.clone(), self.gate.clone(), self.clock.clone());
@@ -192,7 +193,7 @@ impl World {
 }
 
 pub async fn act(host: &TestHost, run: RunId, what: Deed) -> Result<Box<Run>, ActError> {
-    let by = Actor { id: "key_1".to_owned(), name: "Ada".to_owned() };
+    let by = Actor { id: "key_1".to_owned(), name: "Ada".to_owned(), address: None };
     host.act(run, Act { by, what }).await
 }
 

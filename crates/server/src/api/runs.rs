@@ -65,6 +65,7 @@ async fn title(app: &App, listed: &ListedRun) -> Result<Option<String>, Error> {
         connection: None,
         idempotency_key: None,
         restarted_from: row.restarted_from,
+        by: None,
     };
     let first = Entry { seq: 1, at: row.created_at, event };
     Ok(Run::begin(definition, &first).map_err(Error::internal)?.title())

@@ -417,6 +417,7 @@ impl Stepper {
             connection: start.connection,
             idempotency_key: start.idempotency_key,
             restarted_from: start.restarted_from,
+            by: start.by,
         };
         let first = Entry { seq: 1, at: self.clock.now(), event };
         let mut run = Run::begin(start.definition, &first).unwrap();

@@ -36,6 +36,17 @@ impl Journal for Store {
         Ok(runs.await?)
     }
 
+    async fn waiting_for_connection(&self, company: CompanyId) -> Result<Vec<RunId>, JournalError> {
+        let runs = self.read(move |db| {
+            let sql = "SELECT id FROM runs WHERE company = ?1 AND status = 'waiting'
+                       AND waiting ->> '$.reason' = 'connection' ORDER BY created_at, id";
+            db.prepare_cached(sql)?
+                .query_map([company.0.as_bytes()], |row| uuid(row, 0).map(RunId))?
+                .collect()
+        });
+        Ok(runs.await?)
+    }
+
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
         let source = self.read(move |db| source(db, workflow, version)).await?;
         source.ok_or_else(|| missing_version(workflow, version))
