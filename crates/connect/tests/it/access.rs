@@ -47,7 +47,7 @@ fn identified(config: impl Fn(&str) -> Config, script: Answer) -> Connect {
 
 fn not_ready(prepared: Result<Request, Unprepared>) -> StepError {
     match prepared {
-        Err(Unprepared::NotReady(error)) => error,
+        Err(Unprepared::NotReady { error, .. }) => error,
         Err(Unprepared::Refused(_)) | Ok(_) => panic!("{prepared:?}"),
     }
 }
@@ -55,7 +55,7 @@ fn not_ready(prepared: Result<Request, Unprepared>) -> StepError {
 fn refusal(prepared: Result<Request, Unprepared>) -> StepError {
     match prepared {
         Err(Unprepared::Refused(error)) => error,
-        Err(Unprepared::NotReady(_)) | Ok(_) => panic!("{prepared:?}"),
+        Err(Unprepared::NotReady { .. }) | Ok(_) => panic!("{prepared:?}"),
     }
 }
 
