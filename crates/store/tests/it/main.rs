@@ -61,6 +61,7 @@ impl Place {
             connection: None,
             idempotency_key: idempotency_key.map(str::to_owned),
             restarted_from: None,
+            by: None,
         };
         Append {
             run,
