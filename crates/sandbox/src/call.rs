@@ -83,11 +83,14 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
     let request_id = ids::fresh("req_", 14);
     let pairs = pairs(request);
     let key = if request.method == "POST" { idempotency::key(&request.headers) } else { Ok(None) };
+    let call = Use { method: &request.method, path: &request.path, now: shared.clock.seconds() };
+    let account = shared.keys.account(&request.headers, &call);
     let number = shared.calls().begin(Call {
         number: 0,
         at: shared.clock.milliseconds(),
         method: request.method.clone(),
         path: request.path.clone(),
+        account: account.as_ref().ok().cloned(),
         params: pairs.clone().unwrap_or_default(),
         idempotency_key: key.clone().unwrap_or_default(),
         request_id: request_id.clone(),
@@ -97,7 +100,9 @@ pub(crate) async fn answer(shared: &Shared, request: &Request) -> Result<Answer,
         abandoned: false,
     });
     let open = Open { shared, number };
-    let outcome = match prepare(shared, request, pairs, key, &request_id) {
+    let prepared =
+        account.and_then(|account| prepare(shared, request, Asked { account, pairs, key }, &request_id));
+    let outcome = match prepared {
         Ok(prepared) => work(shared, prepared).await,
         Err(failure) => Ok(Outcome::failed(&failure)),
     };
@@ -178,19 +183,19 @@ struct Prepared {
     met: Met,
 }
 
-fn prepare(
-    shared: &Shared,
-    request: &Request,
+/// What is known of a call before it is looked at closely.
+struct Asked {
+    account: String,
     pairs: Result<Vec<Pair>, Failure>,
     key: Result<Option<String>, Failure>,
-    request_id: &str,
-) -> Result<Prepared, Failure> {
+}
+
+fn prepare(shared: &Shared, request: &Request, asked: Asked, request_id: &str) -> Result<Prepared, Failure> {
     let Request { method, path, headers, .. } = request;
-    let call = Use { method, path, now: shared.clock.seconds() };
-    let account = shared.keys.account(headers, &call)?;
+    let Asked { account, pairs, key } = asked;
     let route = TABLE.route(method, path);
     let endpoint = route.as_ref().map(|route| route.operation.id.as_str());
-    shared.limits().pass(account, Counted { at: Instant::now(), reads: method == "GET", endpoint })?;
+    shared.limits().pass(&account, Counted { at: Instant::now(), reads: method == "GET", endpoint })?;
     if let Some(version) = headers.get("stripe-version").map(|value| value.to_str().unwrap_or_default())
         && version != VERSION
     {
@@ -205,7 +210,7 @@ fn prepare(
     let mut met = shared.weather().meet(method);
     met.fault = shared.faults().meet(method, path).or(met.fault);
     Ok(Prepared {
-        account: account.to_owned(),
+        account,
         request_id: request_id.to_owned(),
         key,
         fingerprint: idempotency::fingerprint(method, path, &pairs),

@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(crate) at: i64,
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The account that it acted for; null where its key was refused.
+    pub(crate) account: Option<String>,
     pub(crate) params: Vec<Pair>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) request_id: String,

@@ -79,10 +79,10 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
             shared.limits().set(Rates::default());
             Ok(limits(shared))
         }
-        ("GET", "keys") => Ok(json!({"keys": shared.keys.restricted()})),
+        ("GET", "keys") => Ok(json!({"keys": shared.keys.all_told()})),
         ("POST", "keys") => {
-            shared.keys.restrict(parse(request)?);
-            Ok(json!({"keys": shared.keys.restricted()}))
+            shared.keys.tell(parse(request)?).map_err(refuse)?;
+            Ok(json!({"keys": shared.keys.all_told()}))
         }
         ("DELETE", "keys") => {
             shared.keys.clear();

@@ -1,6 +1,7 @@
-//! API keys: which account a call acts for, and what has been asked about single keys: revoked,
-//! expiring, limited to permissions.
-//! Any well-formed test key is good; live keys are refused, so that none is ever stored here by habit.
+//! API keys and OAuth tokens: which account a call acts for, and what the sandbox was told of single ones: whose they
+//! are, revoked, expiring, limited to permissions, for which connected accounts a platform's key may act.
+//! Any well-formed test key is good, and any token it was told of; live keys are refused, so that none is ever stored
+//! here by habit. What it was told is in memory only.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,12 +15,18 @@ use crate::errors::Failure;
 /// The account of every key that is not given another.
 pub(crate) const DEFAULT_ACCOUNT: &str = "acct_1SandboxDefault";
 
-/// What is asked about a key.
+/// What the sandbox is told of a key or a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Restriction {
-    /// The whole key.
+pub(crate) struct Told {
+    /// The whole key, or the whole token.
     key: String,
+    /// Whose it is; without it the account that the configuration gives the key, else the default.
+    #[serde(default)]
+    account: Option<String>,
+    /// The other accounts that it may act for by `Stripe-Account`.
+    #[serde(default)]
+    connected: Vec<String>,
     /// Refused with 401 from now on.
     #[serde(default)]
     revoked: bool,
@@ -31,11 +38,11 @@ pub(crate) struct Restriction {
     permissions: Option<Vec<String>>,
 }
 
-/// Which keys belong to which accounts, and what has been asked about some.
+/// Which keys belong to which accounts, and what was told of some.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     accounts: BTreeMap<String, String>,
-    restrictions: Mutex<BTreeMap<String, Restriction>>,
+    told: Mutex<BTreeMap<String, Told>>,
 }
 
 /// What a call does, as far as its key is concerned.
@@ -48,40 +55,82 @@ pub(crate) struct Use<'a> {
 
 impl Keys {
     pub(crate) fn new(accounts: BTreeMap<String, String>) -> Keys {
-        Keys { accounts, restrictions: Mutex::default() }
+        Keys { accounts, told: Mutex::default() }
     }
 
-    fn restrictions(&self) -> MutexGuard<'_, BTreeMap<String, Restriction>> {
-        self.restrictions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self) -> MutexGuard<'_, BTreeMap<String, Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is asked about a key, in place of what was asked before.
-    pub(crate) fn restrict(&self, restriction: Restriction) {
-        self.restrictions().insert(restriction.key.clone(), restriction);
-    }
-
-    /// What is asked about keys, all of it.
-    pub(crate) fn restricted(&self) -> Vec<Restriction> {
-        self.restrictions().values().cloned().collect()
-    }
-
-    /// Forgets what was asked about keys.
-    pub(crate) fn clear(&self) {
-        self.restrictions().clear();
-    }
-
-    /// Refuses a call that its key does not allow, by what has been asked about that.
-    fn check(&self, key: &str, account: &str, call: &Use<'_>) -> Result<(), Failure> {
-        let restrictions = self.restrictions();
-        let Some(restriction) = restrictions.get(key) else { return Ok(()) };
-        if restriction.revoked {
-            return Err(Failure::unauthorized(format!("Invalid API Key provided: {}", masked(key))));
+    /// Takes what is told of a key or token, in place of what was told before; `Err` says why not.
+    pub(crate) fn tell(&self, told: Told) -> Result<(), String> {
+        if told.key.is_empty() {
+            return Err("`key` is empty".to_owned());
         }
-        if restriction.expires_at.is_some_and(|at| at <= call.now) {
-            let message = format!("Expired API Key provided: {}", masked(key));
+        if is_live(&told.key) {
+            return Err("a live key has no business in the sandbox; use a test key, `sk_test_…`".to_owned());
+        }
+        self.told().insert(told.key.clone(), told);
+        Ok(())
+    }
+
+    /// What was told of keys and tokens, all of it.
+    pub(crate) fn all_told(&self) -> Vec<Told> {
+        self.told().values().cloned().collect()
+    }
+
+    /// Forgets what was told; tokens are unknown again.
+    pub(crate) fn clear(&self) {
+        self.told().clear();
+    }
+
+    /// The account that the call acts for: its key's own, or the one that `Stripe-Account` names where the key may.
+    pub(crate) fn account(&self, headers: &HeaderMap, call: &Use<'_>) -> Result<String, Failure> {
+        let key = key(headers)?;
+        if is_live(&key) {
+            let message = "a live key was sent to the sandbox; use a test key, `sk_test_…`";
+            return Err(Failure::unauthorized(message));
+        }
+        let known = self.told();
+        let told = known.get(&key);
+        if told.is_none() && !is_test(&key) {
+            return Err(invalid(&key));
+        }
+        let own = told.and_then(|told| told.account.as_ref()).or_else(|| self.accounts.get(&key));
+        let own = own.map_or(DEFAULT_ACCOUNT, String::as_str);
+        if let Some(told) = told {
+            told.is_good(call.now)?;
+        }
+        let named = headers.get("stripe-account").map(|value| value.to_str().unwrap_or_default());
+        let account = named.unwrap_or(own);
+        if account != own && !told.is_some_and(|told| told.connected.iter().any(|other| other == account)) {
+            let message =
+                format!("The provided key '{}' does not have access to account '{account}'", masked(&key));
+            return Err(Failure::forbidden(message).code("account_invalid"));
+        }
+        if let Some(told) = told {
+            told.may(account, call)?;
+        }
+        Ok(account.to_owned())
+    }
+}
+
+impl Told {
+    /// Refuses a key that was revoked or has expired.
+    fn is_good(&self, now: i64) -> Result<(), Failure> {
+        if self.revoked {
+            return Err(invalid(&self.key));
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            let message = format!("Expired API Key provided: {}", masked(&self.key));
             return Err(Failure::unauthorized(message).code("api_key_expired"));
         }
-        let Some(permissions) = &restriction.permissions else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Refuses a call that the key's permissions do not cover.
+    fn may(&self, account: &str, call: &Use<'_>) -> Result<(), Failure> {
+        let Some(permissions) = &self.permissions else { return Ok(()) };
         let what = subject(call.path);
         let (read, write) = (format!("{what}_read"), format!("{what}_write"));
         let needed = if call.method == "GET" { &read } else { &write };
@@ -91,36 +140,26 @@ impl Keys {
         let message = format!(
             "The provided key '{}' does not have the required permissions for this endpoint on account \
              '{account}'. Having the 'rak_{needed}' permission would allow this request to continue.",
-            masked(key)
+            masked(&self.key)
         );
         Err(Failure::forbidden(message))
     }
+}
 
-    /// The account that the call's key belongs to.
-    pub(crate) fn account(&self, headers: &HeaderMap, call: &Use<'_>) -> Result<&str, Failure> {
-        let key = key(headers)?;
-        let secret = ["sk_test_", "rk_test_"].iter().find_map(|prefix| key.strip_prefix(prefix));
-        if ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix)) {
-            let message = "a live key was sent to the sandbox; use a test key, `sk_test_…`";
-            return Err(Failure::unauthorized(message));
-        }
-        let sound = secret.is_some_and(|secret| {
-            !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        });
-        if !sound {
-            return Err(Failure::unauthorized(format!("Invalid API Key provided: {}", masked(&key))));
-        }
-        let account = self.accounts.get(&key).map_or(DEFAULT_ACCOUNT, String::as_str);
-        self.check(&key, account, call)?;
-        match headers.get("stripe-account").map(|value| value.to_str().unwrap_or_default()) {
-            Some(named) if named != account => {
-                let message =
-                    format!("The provided key '{}' does not have access to account '{named}'", masked(&key));
-                Err(Failure::forbidden(message).code("account_invalid"))
-            }
-            Some(_) | None => Ok(account),
-        }
-    }
+fn is_live(key: &str) -> bool {
+    ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Whether it is a well-formed test key.
+fn is_test(key: &str) -> bool {
+    let secret = ["sk_test_", "rk_test_"].iter().find_map(|prefix| key.strip_prefix(prefix));
+    secret.is_some_and(|secret| {
+        !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+fn invalid(key: &str) -> Failure {
+    Failure::unauthorized(format!("Invalid API Key provided: {}", masked(key)))
 }
 
 /// What a path is about, as permissions name it: `/v1/payment_intents/pi_1` is about `payment_intent`.

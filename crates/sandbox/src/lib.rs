@@ -2,7 +2,9 @@
 //! misbehaves when asked. It speaks one version of the API, `2026-08-26.dahlia`, and knows some of
 //! its operations; what it does not know it refuses by name instead of faking it.
 //!
-//! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…`. The sandbox's own controls
+//! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…` and any OAuth token that it was told of by
+//! `POST /_sandbox/keys` (`{"key", "account"?, "connected"?, "revoked"?, "expires_at"?, "permissions"?}`, the
+//! whole of it each time). Each key is an account's, and each account's objects are its own. The sandbox's own controls
 //! live under `/_sandbox/` and need no key: `calls`, `in_flight`, `objects`, `faults`, `storm`,
 //! `clock`, `fixtures`, `limits`, `keys`, `authenticate`, `reset`.
 //! In a data folder every change is on the disk before it is answered; without one all is in memory.

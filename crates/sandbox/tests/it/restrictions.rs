@@ -1,4 +1,4 @@
-//! Rate limits and keys, when they are asked for.
+//! Rate limits, keys and OAuth tokens, when the sandbox is told of them.
 
 use reqwest::Method;
 use serde_json::json;
@@ -83,4 +83,76 @@ async fn limited_keys_do_only_what_they_may() {
         let message = reply.body["error"]["message"].as_str().unwrap_or_default();
         assert!(reply.status == status && message.contains(told), "{path}: {}", reply.body);
     }
+}
+
+/// A call with a key, on behalf of an account where one is named.
+async fn call(stripe: &Stripe, method: Method, path: &str, key: &str, account: &str) -> Reply {
+    let bearer = format!("Bearer {key}");
+    stripe.send(method, path, "", &[("authorization", &bearer), ("stripe-account", account)]).await.unwrap()
+}
+
+#[tokio::test]
+async fn tokens_are_their_accounts() {
+    let stripe = Stripe::start().await;
+    let refused = call(&stripe, Method::GET, "/v1/account", "sk_acct_token_1", "").await;
+    assert_eq!(refused.error(), "401 invalid_request_error - -", "nobody told of it");
+    for (key, account) in
+        [("sk_acct_token_1", "acct_a"), ("any token+1/=", "acct_b"), ("sk_test_b", "acct_b")]
+    {
+        stripe.control("POST", "keys", json!({"key": key, "account": account})).await.ok();
+        let body = call(&stripe, Method::GET, "/v1/account", key, "").await.ok();
+        assert_eq!(body["id"], account, "{key}");
+    }
+    let made = call(&stripe, Method::POST, "/v1/customers", "any token+1/=", "").await.ok();
+    assert_eq!(made["livemode"], false);
+    let path = format!("/v1/customers/{}", made["id"].as_str().unwrap());
+    let rows = [("sk_test_b", 200, 1), ("sk_acct_token_1", 404, 0), (KEY, 404, 0)];
+    for (key, status, count) in rows {
+        assert_eq!(call(&stripe, Method::GET, &path, key, "").await.status, status, "{key}");
+        let list = call(&stripe, Method::GET, "/v1/customers", key, "").await.ok();
+        assert_eq!(list["data"].as_array().unwrap().len(), count, "{key}");
+    }
+    let calls = stripe.control("GET", "calls", json!(null)).await.ok()["calls"].clone();
+    let of = |number: usize| calls[number - 1]["account"].clone();
+    assert_eq!((of(1), of(2), of(3)), (json!(null), json!("acct_a"), json!("acct_b")));
+    let revoked = json!({"key": "sk_acct_token_1", "account": "acct_a", "revoked": true});
+    stripe.control("POST", "keys", revoked).await.ok();
+    assert_eq!(call(&stripe, Method::GET, "/v1/account", "sk_acct_token_1", "").await.status, 401);
+    stripe.control("POST", "reset", json!(null)).await.ok();
+    assert_eq!(call(&stripe, Method::GET, "/v1/account", "any token+1/=", "").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_platform_acts_for_the_accounts_connected_to_it() {
+    let stripe = Stripe::start().await;
+    let platform = "sk_test_platform";
+    let told = json!({"key": platform, "account": "acct_p", "connected": ["acct_a"]});
+    stripe.control("POST", "keys", told).await.ok();
+    let customer = call(&stripe, Method::POST, "/v1/customers", platform, "acct_a").await.ok();
+    let path = format!("/v1/customers/{}", customer["id"].as_str().unwrap());
+    let rows = [
+        ("acct_a", "/v1/account", "200 - - -"),
+        ("acct_a", &path, "200 - - -"),
+        ("acct_p", "/v1/account", "200 - - -"),
+        ("", &path, "404 invalid_request_error resource_missing id"),
+        ("acct_b", "/v1/account", "403 invalid_request_error account_invalid -"),
+    ];
+    for (account, path, expect) in rows {
+        let reply = call(&stripe, Method::GET, path, platform, account).await;
+        assert_eq!(reply.error(), expect, "{account} {path}");
+    }
+    let body = call(&stripe, Method::GET, "/v1/account", platform, "acct_a").await.ok();
+    assert_eq!(body["id"], "acct_a");
+    let other = call(&stripe, Method::GET, "/v1/account", KEY, "acct_a").await;
+    assert_eq!(other.error(), "403 invalid_request_error account_invalid -", "another key is no platform's");
+}
+
+#[tokio::test]
+async fn live_keys_are_not_told_either() {
+    let stripe = Stripe::start().await;
+    for key in ["sk_live_x", "rk_live_x", ""] {
+        let reply = stripe.control("POST", "keys", json!({"key": key, "account": "acct_a"})).await;
+        assert_eq!(reply.status, 400, "{key}");
+    }
+    assert_eq!(call(&stripe, Method::GET, "/v1/account", "sk_live_x", "").await.status, 401);
 }
