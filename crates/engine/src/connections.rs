@@ -158,6 +158,8 @@ pub struct Connection {
     pub mode: Option<String>,
     /// The provider's id of the account, or `key:…` where the key may not read it.
     pub external_account_id: Option<String>,
+    /// The account before this one, where another came: what a person may say to be the same.
+    pub former_account: Option<String>,
     /// Earlier ids of which a person said that they are the same account.
     pub same_accounts: Vec<String>,
     /// What a person set.
