@@ -1,10 +1,11 @@
 //! The settings of a server: flag, environment, file, default, in that order of precedence.
 //!
-//! A setting that cannot be used stops the start, with a message that names where it was written. Secrets come from the
-//! environment only and are never printed.
+//! A setting that cannot be used stops the start, with a message that names where it was written. Secrets are never
+//! printed.
 
 mod layers;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -85,6 +86,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data directory.
     pub data: PathBuf,
+    /// The address under which others reach this server, without a slash at its end.
+    pub public_url: Option<String>,
     /// Whether actions go to the built-in sandbox.
     pub sandbox: bool,
     /// Objects that the sandbox begins with.
@@ -101,6 +104,40 @@ pub struct Config {
     pub stripe_pace: PaceConfig,
     /// How long things may take.
     pub policy: Policy,
+    /// Origins, beside the server's own, that people may be sent on to after they authorised a connection.
+    pub redirect_origins: Vec<String>,
+    /// Who keeps OAuth tokens.
+    pub nango: Option<Nango>,
+    /// Who says who people are.
+    pub oidc: Option<Oidc>,
+    /// Where the key for secrets at rest is; without it, in the data directory.
+    pub secrets_key_file: Option<PathBuf>,
+}
+
+/// A Nango, hosted or self-hosted.
+#[derive(Debug)]
+pub struct Nango {
+    /// Its address, without a slash at its end.
+    pub server_url: String,
+    /// The key of one of its environments.
+    pub secret_key: SecretString,
+    /// What signs its webhooks.
+    pub webhook_signing_key: Option<SecretString>,
+    /// Which of its integrations is Stripe; without it, the only one of a Stripe provider.
+    pub stripe_integration: Option<String>,
+}
+
+/// An OpenID provider.
+#[derive(Debug)]
+pub struct Oidc {
+    /// Its issuer, letter by letter as its tokens have it.
+    pub issuer: String,
+    /// What this server is called there.
+    pub client_id: String,
+    /// This server's secret there; a public client has none.
+    pub client_secret: Option<SecretString>,
+    /// The role that a group gives.
+    pub role_map: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -109,6 +146,7 @@ impl Config {
         Config {
             listen,
             data,
+            public_url: None,
             sandbox: false,
             fixtures: None,
             stripe_api_base: None,
@@ -118,6 +156,10 @@ impl Config {
             rate_limits: RateLimits::OFF,
             stripe_pace: PaceConfig::default(),
             policy: Policy::default(),
+            redirect_origins: Vec::new(),
+            nango: None,
+            oidc: None,
+            secrets_key_file: None,
         }
     }
 

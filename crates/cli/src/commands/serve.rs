@@ -34,6 +34,21 @@ that cannot be used, or a key in the file that is not known, stops the start.
   stripe.safety_margin  -                    20h: so long a write without an answer is
                                              sent again by itself
   connection_wait  LOOPFOUR_CONNECTION_WAIT  72h: so long a run waits for credentials
+  redirect_origins  -                        none: where people may be sent on to after
+                                             they connected an account, beside the
+                                             public address
+  -                LOOPFOUR_SECRETS_KEY_FILE secrets.key in the data directory
+
+  for Nango and OpenID       environment
+  nango.server_url           NANGO_SERVER_URL, else https://api.nango.dev
+  nango.secret_key           NANGO_SECRET_KEY
+  nango.webhook_signing_key  NANGO_WEBHOOK_SIGNING_KEY
+  nango.stripe_integration   LOOPFOUR_NANGO_STRIPE_INTEGRATION, else the only one
+                             of a Stripe provider
+  oidc.issuer                LOOPFOUR_OIDC_ISSUER
+  oidc.client_id             LOOPFOUR_OIDC_CLIENT_ID
+  oidc.client_secret         LOOPFOUR_OIDC_CLIENT_SECRET
+  oidc.role_map              -, a table: group = \"role\"
 
 `loopfour config show` tells what is in force and where it comes from.
 

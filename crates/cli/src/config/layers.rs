@@ -1,5 +1,7 @@
 //! Where each setting is looked for, and what is done with what stands there.
 
+mod services;
+
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use serde::Deserialize;
 
 use super::{Config, DEFAULT_LISTEN, Flags, Setting};
 use crate::failure::Failure;
+use services::{NangoTable, OidcTable};
 
 /// Where the settings file is looked for.
 const DEFAULT_FILE: &str = "loopfour.toml";
@@ -43,7 +46,7 @@ pub fn address(origin: &'static str, text: &str) -> Result<SocketAddr, Failure> 
 }
 
 /// The file, key by key.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     listen: Option<String>,
@@ -53,6 +56,9 @@ struct File {
     stripe: Option<StripeTable>,
     rate_limits: Option<RateLimits>,
     connection_wait: Option<String>,
+    redirect_origins: Option<Vec<String>>,
+    nango: Option<NangoTable>,
+    oidc: Option<OidcTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,10 +144,8 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         let config = Config {
             listen: self.listen(listen, file.listen)?,
             data: self.data(data, file.data)?,
-            sandbox: {
-                self.public_url(public_url, file.public_url)?;
-                self.sandbox(sandbox, file.sandbox)?
-            },
+            public_url: self.public_url(public_url, file.public_url)?,
+            sandbox: self.sandbox(sandbox, file.sandbox)?,
             fixtures,
             stripe_api_base: self.api_base(stripe.api_base)?,
             stripe_api_key: self.secret("STRIPE_API_KEY")?.map(SecretString::from),
@@ -152,6 +156,10 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
                 safety_margin: self.safety_margin(stripe.safety_margin)?,
                 connection_wait: self.connection_wait(file.connection_wait)?,
             },
+            redirect_origins: self.redirect_origins(file.redirect_origins)?,
+            nango: self.nango(file.nango.unwrap_or_default())?,
+            oidc: self.oidc(file.oidc.unwrap_or_default())?,
+            secrets_key_file: self.secrets_key_file()?,
         };
         if config.fixtures.is_some() && !config.sandbox {
             return Err(Failure::refused("--fixtures: there is no sandbox to load them into")
@@ -180,11 +188,10 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         parse(self.pick(places)?.unwrap_or((DEFAULT_DATA.to_owned(), Origin::Default)), directory)
     }
 
-    /// Nothing in this version hands the public address out; a wrong one is told all the same.
-    fn public_url(&mut self, flag: Option<String>, file: Option<String>) -> Result<(), Failure> {
+    fn public_url(&mut self, flag: Option<String>, file: Option<String>) -> Result<Option<String>, Failure> {
         let flag = flag.map(|value| ("--public-url", value));
         let places = Places { key: "public_url", flag, variable: "LOOPFOUR_PUBLIC_URL", file, default: None };
-        self.pick(places)?.map(|written| parse(written, web_address)).transpose().map(|_| ())
+        self.pick(places)?.map(|written| parse(written, web_address)).transpose()
     }
 
     fn sandbox(&mut self, flag: bool, file: Option<bool>) -> Result<bool, Failure> {
@@ -201,9 +208,36 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         self.pick(places)?.map(|written| parse(written, web_address)).transpose()
     }
 
+    fn redirect_origins(&mut self, file: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
+        let key = "redirect_origins";
+        let file = file.unwrap_or_default();
+        let (value, source) = match file.is_empty() {
+            true => (None, "default".to_owned()),
+            false => (Some(file.join(", ")), self.name.clone()),
+        };
+        self.settings.push(Setting { key, value, source });
+        let written = |text| (text, Origin::File { name: self.name.clone(), key });
+        file.into_iter().map(|text| parse(written(text), web_origin)).collect()
+    }
+
+    fn secrets_key_file(&mut self) -> Result<Option<PathBuf>, Failure> {
+        let variable = "LOOPFOUR_SECRETS_KEY_FILE";
+        let default = Some("secrets.key in the data directory");
+        let written = self.pick(Places { key: variable, variable, default, ..Places::default() })?;
+        Ok(written.map(|(path, _)| PathBuf::from(path)))
+    }
+
     /// The first that is written of flag, environment and file, and where that is.
     fn pick(&mut self, places: Places) -> Result<Option<Written>, Failure> {
-        let Places { key, flag, variable, file, default } = places;
+        self.pick_shown(places, without_password)
+    }
+
+    /// The same, of which people are shown what `shown` makes of it.
+    fn pick_shown(
+        &mut self,
+        Places { key, flag, variable, file, default }: Places,
+        shown: fn(&str) -> String,
+    ) -> Result<Option<Written>, Failure> {
         let variable_set = if variable.is_empty() { None } else { (self.environment)(variable)? };
         let written = match (flag, variable_set) {
             (Some((name, value)), _) => Some((value, Origin::Named(name))),
@@ -211,7 +245,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             (None, None) => file.map(|value| (value, Origin::File { name: self.name.clone(), key })),
         };
         let (value, source) = match &written {
-            Some((value, origin)) => (Some(without_password(value)), self.source(origin)),
+            Some((value, origin)) => (Some(shown(value)), self.source(origin)),
             None => (default.map(str::to_owned), "default".to_owned()),
         };
         self.settings.push(Setting { key, value, source });
@@ -350,6 +384,14 @@ fn web_address(value: &str) -> Result<String, &'static str> {
     if usable { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(wanted) }
 }
 
+/// Scheme, host and port, and nothing after them.
+fn web_origin(value: &str) -> Result<String, &'static str> {
+    let wanted = "an origin such as https://app.example.com";
+    let url = reqwest::Url::parse(&web_address(value).map_err(|_| wanted)?).map_err(|_| wanted)?;
+    let is_bare = url.path() == "/" && url.username().is_empty() && url.password().is_none();
+    if is_bare { Ok(url.origin().ascii_serialization()) } else { Err(wanted) }
+}
+
 fn switch(value: &str) -> Result<bool, &'static str> {
     match value {
         "on" | "true" | "yes" | "1" => Ok(true),
@@ -359,189 +401,4 @@ fn switch(value: &str) -> Result<bool, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settle(flags: Flags, variables: &[(&str, &str)], text: &str) -> Result<Config, String> {
-        explain(flags, variables, text).map(|(config, _)| config)
-    }
-
-    fn explain(
-        flags: Flags,
-        variables: &[(&str, &str)],
-        text: &str,
-    ) -> Result<(Config, Vec<Setting>), String> {
-        let environment = |name: &str| {
-            let found = variables.iter().find(|(known, _)| *known == name);
-            Ok(found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty()))
-        };
-        let file = parse_file("loopfour.toml", text).map_err(|failure| failure.to_string())?;
-        let layers =
-            Layers { flags, environment, file, name: "loopfour.toml".to_owned(), settings: Vec::new() };
-        layers.settle().map_err(|failure| failure.to_string())
-    }
-
-    #[test]
-    fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
-        let listen = |flag: Option<&str>, variable: &str, file: &str| {
-            let flags = Flags { listen: flag.map(str::to_owned), ..Flags::default() };
-            settle(flags, &[("LOOPFOUR_LISTEN", variable)], file).unwrap().listen.port()
-        };
-        assert_eq!(listen(Some("127.0.0.1:1"), "127.0.0.1:2", "listen = '127.0.0.1:3'"), 1);
-        assert_eq!(listen(None, "127.0.0.1:2", "listen = '127.0.0.1:3'"), 2);
-        assert_eq!(listen(None, "", "listen = '127.0.0.1:3'"), 3);
-        assert_eq!(listen(None, "", ""), 3000);
-    }
-
-    #[track_caller]
-    fn refused(variables: &[(&str, &str)], file: &str, expected: &str) {
-        assert_eq!(settle(Flags::default(), variables, file).unwrap_err(), expected);
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named_with_its_place() {
-        refused(
-            &[],
-            "data = 'x'\nlistn = 'y'",
-            "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
-             `stripe`, `rate_limits`, `connection_wait`",
-        );
-        refused(
-            &[],
-            "[stripe]\nbase = ''",
-            "loopfour.toml:2: unknown key `base`, expected one of `api_base`, `pace`, `safety_margin`",
-        );
-        refused(&[], "listen = 3000", "loopfour.toml:1: invalid type: integer `3000`, expected a string");
-        refused(
-            &[],
-            "listen = '3000'",
-            "loopfour.toml: listen: `3000` is not an address such as 127.0.0.1:3000",
-        );
-        refused(&[("LOOPFOUR_SANDBOX", "maybe")], "", "LOOPFOUR_SANDBOX: `maybe` is not on or off");
-        refused(
-            &[("LOOPFOUR_STRIPE_API_BASE", "api.stripe.com")],
-            "",
-            "LOOPFOUR_STRIPE_API_BASE: `api.stripe.com` is not an http or https address",
-        );
-        refused(
-            &[("LOOPFOUR_PUBLIC_URL", "ftp://x")],
-            "",
-            "LOOPFOUR_PUBLIC_URL: `ftp://x` is not an http or https address",
-        );
-        refused(
-            &[("LOOPFOUR_API_KEY", "wfk_short")],
-            "",
-            "LOOPFOUR_API_KEY: an API key is `wfk_` and 32 letters or digits",
-        );
-        refused(&[], "data = ''", "loopfour.toml: data: `` is not a directory");
-    }
-
-    #[test]
-    fn rate_limits_come_from_the_environment_or_the_file() {
-        let limits = |variable: &str, file: &str| {
-            settle(Flags::default(), &[("LOOPFOUR_RATE_LIMITS", variable)], file).unwrap().rate_limits
-        };
-        assert_eq!(limits("", ""), RateLimits::default());
-        assert_eq!(limits("", "rate_limits = 'off'"), RateLimits::OFF);
-        let file = "rate_limits = { read = 5, write = 'off' }";
-        assert_eq!(limits("", file), "read=5,write=off".parse().unwrap());
-        assert_eq!(limits("execute=7", file), "execute=7".parse().unwrap());
-        let said =
-            "say `off` or some of `read=N,write=N,execute=N,webhooks=N`, N a whole number from 1 or `off`";
-        refused(
-            &[("LOOPFOUR_RATE_LIMITS", "read=0")],
-            "",
-            &format!("LOOPFOUR_RATE_LIMITS: `0` is no limit; {said}"),
-        );
-        refused(
-            &[],
-            "[rate_limits]\nreed = 5",
-            &format!("loopfour.toml:1: `reed` is none of read, write, execute, webhooks; {said}"),
-        );
-    }
-
-    #[test]
-    fn each_setting_is_told_with_its_place_and_no_secret_is() {
-        let flags = Flags { data: Some("x".into()), ..Flags::default() };
-        let variables = [
-            ("LOOPFOUR_LISTEN", "127.0.0.1:1"),
-            ("STRIPE_API_KEY", "rk_live_confidential"),
-            ("LOOPFOUR_RATE_LIMITS", "off"),
-        ];
-        let (_, settings) = explain(flags, &variables, "sandbox = true").unwrap();
-        let lines = settings.iter().map(|setting| {
-            let value = setting.value.as_deref().unwrap_or("-");
-            format!("{} {value} {}", setting.key, setting.source)
-        });
-        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
-        listen 127.0.0.1:1 LOOPFOUR_LISTEN
-        data x --data
-        public_url - default
-        sandbox on loopfour.toml
-        stripe.api_base https://api.stripe.com default
-        STRIPE_API_KEY rk_live_**** STRIPE_API_KEY
-        LOOPFOUR_API_KEY - default
-        rate_limits read=off,write=off,execute=off,webhooks=off LOOPFOUR_RATE_LIMITS
-        stripe.pace usual default
-        stripe.safety_margin 20h default
-        connection_wait 72h default
-        ");
-        assert_eq!(masked("confidential"), "****");
-        assert_eq!(without_password("http://me:secret@host:1/p@th?q"), "http://****@host:1/p@th?q");
-        assert_eq!(without_password("https://host/a@b"), "https://host/a@b");
-        assert_eq!(without_password("127.0.0.1:3000"), "127.0.0.1:3000");
-    }
-
-    #[test]
-    fn fixtures_need_a_sandbox() {
-        let flags = |sandbox| Flags { sandbox, fixtures: Some("x.json".into()), ..Flags::default() };
-        let (config, settings) = explain(flags(true), &[], "").unwrap();
-        assert_eq!(config.fixtures.as_deref(), Some(Path::new("x.json")));
-        assert_eq!(settings.last().unwrap().value.as_deref(), Some("x.json"));
-        let refusal = settle(flags(false), &[], "").unwrap_err();
-        assert!(refusal.starts_with("--fixtures: there is no sandbox"), "{refusal}");
-    }
-
-    #[test]
-    fn the_pace_comes_from_the_environment_or_the_file() {
-        let pace = |variable: &str, file: &str| {
-            let variables = [("LOOPFOUR_STRIPE_PACE", variable)];
-            settle(Flags::default(), &variables, file).map(|config| config.stripe_pace.to_string())
-        };
-        assert_eq!(pace("", "").unwrap(), "");
-        assert_eq!(pace("off", "[stripe]\npace = { read = 5 }").unwrap(), "off");
-        assert_eq!(pace("", "[stripe]\npace = 'off'").unwrap(), "off");
-        assert_eq!(pace("", "[stripe]\npace = { read = 5, total = 'off' }").unwrap(), "read=5,total=off");
-        let wrong = pace("", "[stripe]\npace = { reed = 5 }").unwrap_err();
-        assert!(wrong.starts_with("loopfour.toml: stripe.pace: \"reed\" has no pace"), "{wrong}");
-        let wrong = pace("read=0", "").unwrap_err();
-        assert!(wrong.starts_with("LOOPFOUR_STRIPE_PACE: \"0\" is no pace"), "{wrong}");
-        assert!(pace("", "[stripe]\npace = 5").unwrap_err().starts_with("loopfour.toml: stripe.pace: "));
-    }
-
-    #[test]
-    fn times_are_written_as_people_do() {
-        let times = |variable: &str, file: &str| {
-            let variables = [("LOOPFOUR_CONNECTION_WAIT", variable)];
-            let policy = settle(Flags::default(), &variables, file)?.policy;
-            Ok::<_, String>((policy.safety_margin / 1000, policy.connection_wait / 1000))
-        };
-        assert_eq!(times("", ""), Ok((72_000, 259_200)));
-        assert_eq!(times("0s", "connection_wait = '1h'\n[stripe]\nsafety_margin = '90m'"), Ok((5_400, 0)));
-        assert_eq!(times("2d", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `2d`", 8760)));
-        assert_eq!(times("soon", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `soon`", 8760)));
-        let long = times("", "[stripe]\nsafety_margin = '24h'");
-        assert_eq!(long, Err(not_a_time("loopfour.toml: stripe.safety_margin: `24h`", 23)));
-        assert_eq!(times("-1s", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `-1s`", 8760)));
-    }
-
-    fn not_a_time(what: &str, hours: u32) -> String {
-        format!("{what} is not a time from 0s to {hours}h, such as 90m or 20h")
-    }
-
-    #[test]
-    fn addresses_lose_the_slash_at_their_end() {
-        let config = settle(Flags::default(), &[("LOOPFOUR_STRIPE_API_BASE", "http://127.0.0.1:9/")], "");
-        assert_eq!(config.unwrap().stripe_api_base.as_deref(), Some("http://127.0.0.1:9"));
-    }
-}
+mod tests;
