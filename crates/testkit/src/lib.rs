@@ -1,8 +1,9 @@
-//! Fakes for tests: a clock that is moved by hand, a journal in memory, a provider that answers from a script, and a
-//! strict host that demands its records back in the order in which they were made.
+//! Fakes for tests: a clock that is moved by hand, a journal in memory, a provider that answers from a script, a
+//! strict host that demands its records back in the order in which they were made, and a Nango.
 
 mod clock;
 mod journal;
+pub mod nango;
 mod provider;
 mod strict;
 

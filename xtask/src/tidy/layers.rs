@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/connect", &["engine", "lang"]),
     ("crates/sandbox", &[]),
     ("crates/server", &["engine", "lang", "store"]),
-    ("crates/testkit", &["engine", "lang"]),
+    ("crates/testkit", &["engine", "lang", "sandbox"]),
     ("crates/cli", &["lang", "engine", "host", "store", "connect", "sandbox", "server"]),
     ("bench/provider", &[]),
     ("bench/driver", &[]),
