@@ -1,6 +1,7 @@
 //! Sending one HTTP request and reading its answer, for all providers: one pooled client, every time-out set, no
 //! redirects, no proxy from the environment, no retries.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -97,6 +98,13 @@ pub(crate) enum Tls {
     SystemRoots,
     /// No.
     Unused,
+}
+
+/// Whether an address is this machine's own by its name.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads the body; most come in one piece, which is not copied.

@@ -6,6 +6,7 @@
 
 mod credentials;
 mod http;
+pub mod oidc;
 pub mod pace;
 pub mod stripe;
 
@@ -28,6 +29,14 @@ pub enum Error {
     Base {
         /// As it was given.
         base: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The address of the OpenID provider cannot be used.
+    #[error("`{issuer}` cannot be an OpenID provider: {reason}")]
+    Issuer {
+        /// As it was given.
+        issuer: String,
         /// What is wrong with it.
         reason: String,
     },

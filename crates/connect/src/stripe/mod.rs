@@ -15,7 +15,6 @@ mod refusal;
 mod unsent;
 mod value;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use loopfour_engine::ports::{Call, Unprepared};
@@ -30,7 +29,7 @@ use access::Door;
 
 use crate::Error;
 use crate::credentials::{self, Connection};
-use crate::http::{Client, Tls};
+use crate::http::{Client, Tls, is_loopback};
 use crate::pace::{PaceConfig, Place};
 
 /// The provider's name in workflows.
@@ -142,8 +141,7 @@ fn base(text: &str, connection: Option<&Connection>) -> Result<Url, Error> {
     let refused = |reason: &str| Error::Base { base: text.to_owned(), reason: reason.to_owned() };
     let base = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
     let host = base.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let loopback = is_loopback(&base);
     if !matches!(base.scheme(), "http" | "https") || host.is_empty() {
         return Err(refused("it must be an http or https address"));
     }

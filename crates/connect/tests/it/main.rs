@@ -10,6 +10,7 @@ mod deletes;
 mod documented;
 mod find;
 mod form;
+mod oidc;
 mod pace;
 mod server;
 mod support;
