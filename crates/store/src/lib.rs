@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod migrate;
 mod page;
+mod secrets;
 mod sqlite;
 mod watch;
 
@@ -32,6 +33,7 @@ use watch::Watchers;
 pub use access::{BadSecret, Principal, Scope, Secret, UnknownScope};
 pub use error::{BackupError, OpenError, RestoreError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
+pub use secrets::{KEY_FILE, SecretKeyId, SecretsError};
 pub use sqlite::companies::CompanyError;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::read_only::ReadOnly;
