@@ -1,6 +1,6 @@
 //! What the API answers, as far as the commands read it. Values of people keep every digit.
 
-use loopfour_engine::WorkflowId;
+use loopfour_engine::{MemberId, WorkflowId};
 use loopfour_lang::Value;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -189,4 +189,105 @@ pub struct Key {
     pub expires_at: Option<String>,
     /// ISO time.
     pub last_used_at: Option<String>,
+}
+
+/// A company.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Company {
+    /// A bare UUID.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// A member of a company.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// `mem_…`
+    pub id: MemberId,
+    /// The e-mail address.
+    pub email: String,
+    /// `viewer`, `operator`, `builder`, `admin`.
+    pub role: String,
+    /// Whether the person may come in.
+    pub active: bool,
+}
+
+/// A connection.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// `conn_…`, or the name of one that is not stored.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// `stripe`
+    pub provider: String,
+    /// `pending`, `active`, …
+    pub status: String,
+    /// The provider's id of the account.
+    pub external_account_id: Option<String>,
+    /// `live`, `test`, `sandbox`.
+    pub mode: Option<String>,
+    /// Why it is not active, and what to do about it.
+    pub last_error: Option<String>,
+    /// ISO time at which the provider last said that it is good.
+    pub last_synced_at: Option<String>,
+    /// What people set.
+    #[serde(default)]
+    pub settings: Json,
+}
+
+/// Where a person goes to authorise a connection.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorization {
+    /// The link.
+    pub auth_url: String,
+    /// The connection.
+    pub connection_id: String,
+    /// The page that waits.
+    pub status_url: String,
+}
+
+/// How a try to authorise stands.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// `open`, `succeeded`, `failed`.
+    pub status: String,
+    /// Why it failed, or what to know all the same.
+    pub message: Option<String>,
+}
+
+/// A row of the audit log.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRow {
+    /// From 1, without a gap.
+    pub seq: u64,
+    /// ISO time.
+    pub at: String,
+    /// Who did it.
+    pub actor: Named,
+    /// From where, if it came over the network.
+    pub address: Option<String>,
+    /// `workflow.update`, …
+    pub action: String,
+    /// What it was done to.
+    pub object: Named,
+}
+
+/// Somebody or something.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
 }

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
+use crate::print::Reader;
 
 pub use sse::{LiveEvent, LiveEvents};
 
@@ -147,6 +148,14 @@ impl Client {
         self.data(with_json(request, body)).await
     }
 
+    /// Changes parts of something: the envelope's `data`. The body is sent as it stands.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T, Failure> {
+        self.data(with_json(self.request(Method::PATCH, path), body)).await
+    }
+
     /// Deletes something: the envelope's `data`.
     ///
     /// # Errors
@@ -161,10 +170,7 @@ impl Client {
     /// # Errors
     /// The server cannot be reached or answers an error.
     pub async fn page(&self, path: &str, query: &[(&str, String)]) -> Result<Page, Failure> {
-        let mut url = self.base.clone();
-        url.set_query(None);
-        url.query_pairs_mut().extend_pairs(query);
-        let path = format!("{path}?{}", url.query().unwrap_or_default());
+        let path = self.with_query(path, query);
         loop {
             let response = self.send(self.request(Method::GET, &path)).await?;
             match pause(&response) {
@@ -178,19 +184,59 @@ impl Client {
         }
     }
 
+    /// Reads what stands outside the API and has no envelope.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn bare<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let body = self.body(response).await?;
+        self.read(&body)
+    }
+
+    /// Hands on a long text as it comes, however long that takes, until nobody listens any more.
+    ///
+    /// # Errors
+    /// The server cannot be reached, answers an error, or stops in the middle.
+    pub async fn copy(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> Result<Reader, Failure>,
+    ) -> Result<(), Failure> {
+        let mut response = self.begin(self.request(Method::GET, path)).await?;
+        while let Some(part) = response.chunk().await.map_err(|cause| self.unreachable(&cause))? {
+            if take(&part)? == Reader::Gone {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path with these parameters behind it.
+    pub fn with_query(&self, path: &str, query: &[(&str, String)]) -> String {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.query_pairs_mut().extend_pairs(query);
+        format!("{path}?{}", url.query().unwrap_or_default())
+    }
+
     /// The live events of a run, from its first.
     ///
     /// # Errors
     /// The server cannot be reached or answers an error.
     pub async fn live(&self, path: &str) -> Result<LiveEvents, Failure> {
         let request = self.request(Method::GET, path).header("accept", "text/event-stream");
-        // The stream itself has no limit of time, its beginning has.
+        self.begin(request).await.map(LiveEvents::new)
+    }
+
+    /// A good answer whose body has no limit of time; its beginning has.
+    async fn begin(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let begun = tokio::time::timeout(ANSWER, request.send()).await;
         let begun =
             begun.map_err(|_| Failure::failed(format!("no answer from {} in time", self.address())))?;
         let response = begun.map_err(|cause| self.unreachable(&cause))?;
         if response.status() == StatusCode::OK {
-            return Ok(LiveEvents::new(response));
+            return Ok(response);
         }
         let status = response.status();
         let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
@@ -207,12 +253,18 @@ impl Client {
     }
 
     async fn open<T: DeserializeOwned>(&self, response: Response) -> Result<Envelope<T>, Failure> {
+        let body = self.body(response).await?;
+        self.read(&body)
+    }
+
+    async fn body(&self, response: Response) -> Result<String, Failure> {
         let status = response.status();
         let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
-        if !status.is_success() {
-            return Err(refusal(status, &body));
-        }
-        serde_json::from_str(&body).map_err(|cause| {
+        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &str) -> Result<T, Failure> {
+        serde_json::from_str(body).map_err(|cause| {
             Failure::failed(format!("{} does not answer as a LoopFour server does: {cause}", self.address()))
         })
     }

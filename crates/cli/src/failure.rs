@@ -35,6 +35,11 @@ impl Failure {
         Failure { exit: FAILED, message: message.into(), hint: None }
     }
 
+    /// A person stopped it.
+    pub fn interrupted() -> Failure {
+        Failure { exit: INTERRUPTED, message: "stopped".to_owned(), hint: None }
+    }
+
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());

@@ -79,6 +79,24 @@ impl Part {
     }
 }
 
+/// All of a list, for commands that look for one thing in it.
+///
+/// # Errors
+/// The server cannot be reached or answers an error.
+pub async fn whole<T: DeserializeOwned>(client: &Client, path: &str) -> Result<Vec<T>, Failure> {
+    let mut found = Vec::new();
+    let mut query = vec![("limit", WHOLE_PAGE.to_string())];
+    loop {
+        let page = client.page(path, &query).await?;
+        for row in &page.rows {
+            found.push(read(row.get())?);
+        }
+        let Some(cursor) = page.next else { return Ok(found) };
+        query.truncate(1);
+        query.push(("cursor", cursor));
+    }
+}
+
 /// One thing that the API answered.
 ///
 /// # Errors

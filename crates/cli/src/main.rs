@@ -18,6 +18,7 @@ mod local;
 mod print;
 mod progress;
 mod remote;
+mod secret;
 mod signals;
 mod table;
 mod waits;

@@ -49,6 +49,19 @@ pub fn out(line: &str) -> Result<Reader, Failure> {
     }
 }
 
+/// Passes a part of a command's result on to stdout as it is: it is for programs.
+///
+/// # Errors
+/// As for [`out`].
+pub fn raw(part: &[u8]) -> Result<Reader, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(part).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Reader::There),
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(cause) => Err(Failure::failed(format!("cannot write to stdout: {cause}"))),
+    }
+}
+
 /// How many characters fit in a line of stdout, if it is a terminal.
 pub fn room() -> Option<usize> {
     let stdout = io::stdout();
@@ -59,6 +72,12 @@ pub fn room() -> Option<usize> {
 /// Prints a line of talk to stderr. Where nobody listens there is nobody to tell.
 pub fn talk(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Writes over the line of talk that stands there, for a terminal; nothing wipes it out.
+pub fn talk_over(line: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
 }
 
 /// Prints why a command ends: one line.

@@ -84,6 +84,12 @@ fn commands(run: &str, waiting: &Waiting) -> Vec<(String, &'static str)> {
             ),
             cancel,
         ],
+        "connection" => {
+            vec![(
+                "loopfour connections list".to_owned(),
+                "shows which one is not usable, and `show` says why",
+            )]
+        }
         _ => Vec::new(),
     }
 }
@@ -140,6 +146,9 @@ mod tests {
         rate limit
         waits (connection): the call of step `pay` needs usable credentials; it is
         looked for again at 2026-11-24T13:39:31.163Z
+        what to do
+          loopfour connections list
+              shows which one is not usable, and `show` says why
         waits (storage): the server's disk takes nothing; what came of the call is kept
         is parked by a defect of the server; its log has more
         what to do

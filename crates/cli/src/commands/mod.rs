@@ -1,13 +1,17 @@
 //! The commands, one file each.
 
 mod actions;
+mod audit;
 mod backup;
 mod check;
+mod companies;
 mod completions;
 mod config;
+mod connections;
 mod demo;
 mod help_markdown;
 mod keys;
+mod members;
 mod restore;
 mod run;
 mod runs;
@@ -27,7 +31,11 @@ pub enum Command {
     Serve(serve::Serve),
     Workflows(workflows::Workflows),
     Runs(runs::Runs),
+    Connections(connections::Connections),
     Keys(keys::Keys),
+    Members(members::Members),
+    Companies(companies::Companies),
+    Audit(audit::Audit),
     Actions(actions::Actions),
     Config(config::Config),
     Backup(backup::Backup),
@@ -48,7 +56,11 @@ impl Command {
             Command::Serve(serve) => serve.carry_out().await,
             Command::Workflows(workflows) => workflows.carry_out().await,
             Command::Runs(runs) => runs.carry_out().await,
+            Command::Connections(connections) => connections.carry_out().await,
             Command::Keys(keys) => keys.carry_out().await,
+            Command::Members(members) => members.carry_out().await,
+            Command::Companies(companies) => companies.carry_out().await,
+            Command::Audit(audit) => audit.carry_out().await,
             Command::Actions(actions) => actions.carry_out(),
             Command::Config(config) => config.carry_out(),
             Command::Backup(backup) => backup.carry_out(),

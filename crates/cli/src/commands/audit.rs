@@ -1,0 +1,120 @@
+//! `loopfour audit`: who did what, and whether the log is whole.
+
+use serde_json::Value;
+
+use crate::answer;
+use crate::client::{Client, ServerFlags};
+use crate::failure::{DONE, Failure};
+use crate::listing::{self, Part};
+use crate::print::{self, Reader};
+use crate::table::Cell;
+
+/// Look at the audit log: who did what, when, from where.
+///
+/// Each row holds a hash over itself and the row before, so that a row which was changed or taken out is found.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour audit list
+  loopfour audit export > audit.jsonl
+  loopfour audit verify")]
+pub struct Audit {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    List(List),
+    Export(Export),
+}
+
+/// List what was done in the company, the newest first. The key in LOOPFOUR_API_KEY needs the scope `admin`.
+///
+/// The columns are the row's number, time, action, object, address and who it was.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour audit list
+  loopfour audit list --all --json | jq 'select(.action == \"key.create\")'")]
+struct List {
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+/// Print the whole log, oldest row first, one JSON object a line; the last line is {head, count}.
+///
+/// The head is the last row's hash. Keep it where nobody who can reach the server's disk can change it: with it, `loopfour
+/// audit verify --head` also finds that rows were cut off the end. The key in LOOPFOUR_API_KEY needs the scope `admin`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 all of it, 1 not all of it.
+
+Examples:
+  loopfour audit export > audit.jsonl
+  loopfour audit export | tail -n 1 | jq -r .head")]
+struct Export {
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+impl Audit {
+    /// Does what was asked for.
+    pub async fn carry_out(self) -> Result<u8, Failure> {
+        match self.command {
+            Command::List(list) => {
+                let client = list.server.client()?;
+                list.carry_out(&client).await
+            }
+            Command::Export(export) => export.carry_out(&export.server.client()?).await,
+        }
+    }
+}
+
+impl List {
+    async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
+        let (path, query) = ("/api/v1/audit", Vec::new());
+        let head = &["ROW", "AT, UTC", "ACTION", "OBJECT", "FROM", "WHO"];
+        self.part.print(client, listing::List { path, query, head, row }).await
+    }
+}
+
+fn row(row: &answer::AuditRow) -> Vec<Cell> {
+    let name = |named: &answer::Named| named.name.clone().unwrap_or_else(|| named.id.clone());
+    vec![
+        Cell::of(&row.seq.to_string()),
+        Cell::time(&row.at),
+        Cell::of(&row.action),
+        Cell::of(&row.object.id),
+        Cell::of(row.address.as_deref().unwrap_or("-")),
+        Cell::of(&format!("{} {}", row.actor.kind, name(&row.actor))),
+    ]
+}
+
+impl Export {
+    async fn carry_out(&self, client: &Client) -> Result<u8, Failure> {
+        // An export that was cut off in the middle must not be taken for a whole one.
+        let mut last = Vec::new();
+        let mut reader = Reader::There;
+        let path = client.with_query("/api/v1/audit", &[("format", "jsonl".to_owned())]);
+        let taken = client.copy(&path, |part| {
+            let lines = part.split_inclusive(|byte| *byte == b'\n');
+            for line in lines {
+                if last.last() == Some(&b'\n') {
+                    last.clear();
+                }
+                last.extend_from_slice(line);
+            }
+            reader = print::raw(part)?;
+            Ok(reader)
+        });
+        taken.await?;
+        let last: Value = serde_json::from_slice(&last).unwrap_or_default();
+        match (reader, last["head"].as_str()) {
+            (Reader::Gone, _) | (Reader::There, Some(_)) => Ok(DONE),
+            (Reader::There, None) => Err(Failure::failed("the export ended before its last line")),
+        }
+    }
+}
