@@ -370,5 +370,10 @@ pub trait Connections: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Connection, ConnectionError>>;
 
     /// Whether the company has a connection by that id, from memory.
-    fn exists(&self, company: CompanyId, id: ConnectionId) -> bool;
+    fn exists(&self, company: CompanyId, id: ConnectionId) -> bool {
+        self.company_of(id) == Some(company)
+    }
+
+    /// Whose connection that is, from memory; for those who come without a key, and are told nothing of it.
+    fn company_of(&self, id: ConnectionId) -> Option<CompanyId>;
 }
