@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use loopfour_engine::connections::NoConnections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::ports::{
@@ -25,9 +26,10 @@ use loopfour_engine::{
     WorkflowId,
 };
 use loopfour_lang::{Value, json};
-use loopfour_server::App;
 use loopfour_server::query::{List, Position};
 use loopfour_server::rate::RateLimits;
+use loopfour_server::settings::Settings;
+use loopfour_server::{App, Services};
 use loopfour_store::{Cursor, NewKey, Scope, Store};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -97,8 +99,18 @@ async fn bench(options: &Options) -> Result<()> {
     let (_, key) = store.create_key(company, key, Timestamp(FIRST)).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let app =
-        App::new(store, Arc::new(Nobody), Arc::new(Definitions::default()), Arc::new(End), RateLimits::OFF);
+    let app = {
+        let services = Services {
+            store,
+            runs: Arc::new(Nobody),
+            definitions: Arc::new(Definitions::default()),
+            connections: Arc::new(NoConnections),
+            identity: None,
+            clock: Arc::new(End),
+        };
+        let settings = Settings { rate_limits: RateLimits::OFF, ..Settings::at("http://localhost") };
+        App::new(services, settings)
+    };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(loopfour_server::serve(listener, app, async {
         let _ = stopped.await;

@@ -6,12 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loopfour_connect::oidc::{self, OpenId};
 use loopfour_connect::{Connect, stripe};
+use loopfour_engine::connections::NoConnections;
 use loopfour_engine::definitions::Definitions;
+use loopfour_engine::identity::IdentityProvider;
 use loopfour_engine::ports::Clock as _;
 use loopfour_host::{Host, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
-use loopfour_server::App;
+use loopfour_server::settings::Settings as ApiSettings;
+use loopfour_server::{App, Services};
 use loopfour_store::{NewKey, Scope, Secret, StorageError, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -63,7 +67,15 @@ impl Instance {
         let settings = Settings { policy: config.policy, ..Settings::default() };
         let host = Host::new(store.clone(), connect.clone(), SystemClock, Arc::clone(&definitions), settings);
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
-        let app = App::new(store.clone(), runs, definitions, clock, config.rate_limits);
+        let services = Services {
+            store: store.clone(),
+            runs,
+            definitions,
+            connections: Arc::new(NoConnections),
+            identity: identity(config)?,
+            clock,
+        };
+        let app = App::new(services, api_settings(config, address));
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
         // already waits at the listener.
         let recovery =
@@ -218,6 +230,29 @@ pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, F
         pace: config.stripe_pace,
     };
     Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))
+}
+
+/// The OpenID provider by which people sign in, if one is configured.
+fn identity(config: &Config) -> Result<Option<Arc<dyn IdentityProvider>>, Failure> {
+    let Some(oidc) = &config.oidc else { return Ok(None) };
+    let provider = OpenId::new(oidc::Config {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone(),
+        client_secret: oidc.client_secret.clone(),
+    });
+    let provider = provider.map_err(|cause| Failure::refused(format!("oidc.issuer: {cause}")))?;
+    Ok(Some(Arc::new(provider)))
+}
+
+/// What the API is told of the settings.
+fn api_settings(config: &Config, address: SocketAddr) -> ApiSettings {
+    let own = format!("http://{address}");
+    ApiSettings {
+        rate_limits: config.rate_limits,
+        redirect_origins: config.redirect_origins.clone(),
+        nango_signing_key: config.nango.as_ref().and_then(|nango| nango.webhook_signing_key.clone()),
+        ..ApiSettings::at(config.public_url.as_deref().unwrap_or(&own))
+    }
 }
 
 /// Asks whose account the key belongs to, so that the first run need not wait for it.

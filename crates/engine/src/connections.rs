@@ -377,3 +377,75 @@ pub trait Connections: Send + Sync + 'static {
     /// Whose connection that is, from memory; for those who come without a key, and are told nothing of it.
     fn company_of(&self, id: ConnectionId) -> Option<CompanyId>;
 }
+
+/// Nobody has a connection, and none can be made: for whoever has no use for them.
+#[derive(Clone, Copy, Debug)]
+pub struct NoConnections;
+
+fn none<'a, T: 'a>() -> BoxFuture<'a, Result<T, ConnectionError>> {
+    Box::pin(async { Err(ConnectionError::Missing("there are no connections".to_owned())) })
+}
+
+impl Connections for NoConnections {
+    fn authorize<'a>(
+        &'a self,
+        _: CompanyId,
+        _: Authorize,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<Authorization, ConnectionError>> {
+        none()
+    }
+
+    fn look(&self, _: CompanyId, _: ConnectionId) -> BoxFuture<'_, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn look_at_attempt(
+        &self,
+        _: Uuid,
+        _: Option<AuthorizationNews>,
+    ) -> BoxFuture<'_, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn add_key<'a>(
+        &'a self,
+        _: CompanyId,
+        _: NewKeyConnection,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: CompanyId,
+        _: ConnectionId,
+        _: ConnectionChange,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn disconnect<'a>(
+        &'a self,
+        _: CompanyId,
+        _: ConnectionId,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn test<'a>(
+        &'a self,
+        _: CompanyId,
+        _: ConnectionId,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<Connection, ConnectionError>> {
+        none()
+    }
+
+    fn exists(&self, _: CompanyId, _: ConnectionId) -> bool {
+        false
+    }
+}

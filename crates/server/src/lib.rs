@@ -17,13 +17,16 @@ pub mod rate;
 pub mod request;
 pub mod routes;
 mod serve;
+pub mod settings;
 pub mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts as _, Request, State};
+use loopfour_engine::connections::Connections;
 use loopfour_engine::definitions::Definitions;
+use loopfour_engine::identity::IdentityProvider;
 use loopfour_engine::ports::{Clock, Runs};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
 use loopfour_lang::Workflow;
@@ -32,7 +35,8 @@ use tokio::sync::watch;
 
 use crate::auth::Caller;
 use crate::error::{Code, Error};
-use crate::rate::{RateLimits, Rates};
+use crate::rate::Rates;
+use crate::settings::Settings;
 
 pub use serve::serve;
 
@@ -41,40 +45,63 @@ pub use serve::serve;
 pub struct App(Arc<Shared>);
 
 struct Shared {
-    store: Store,
-    runs: Arc<dyn Runs>,
-    definitions: Arc<Definitions>,
-    clock: Arc<dyn Clock>,
+    services: Services,
+    settings: Settings,
     rates: Rates,
     stopping: watch::Sender<bool>,
 }
 
+/// Whom the API asks.
+pub struct Services {
+    /// The database.
+    pub store: Store,
+    /// Who runs workflows.
+    pub runs: Arc<dyn Runs>,
+    /// The checked workflows, which it shares with who runs them.
+    pub definitions: Arc<Definitions>,
+    /// Who uses connections.
+    pub connections: Arc<dyn Connections>,
+    /// The OpenID provider by which people sign in, if there is one.
+    pub identity: Option<Arc<dyn IdentityProvider>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
 impl App {
-    /// The API over this store; runs are started through `runs`, which shares the checked `definitions`.
-    pub fn new(
-        store: Store,
-        runs: Arc<dyn Runs>,
-        definitions: Arc<Definitions>,
-        clock: Arc<dyn Clock>,
-        limits: RateLimits,
-    ) -> App {
-        let (rates, stopping) = (Rates::new(limits), watch::Sender::new(false));
-        App(Arc::new(Shared { store, runs, definitions, clock, rates, stopping }))
+    /// The API over these services.
+    pub fn new(services: Services, settings: Settings) -> App {
+        let (rates, stopping) = (Rates::new(settings.rate_limits), watch::Sender::new(false));
+        App(Arc::new(Shared { services, settings, rates, stopping }))
     }
 
     /// The database.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.0.services.store
     }
 
     /// Who runs workflows.
     pub fn runs(&self) -> &dyn Runs {
-        &*self.0.runs
+        &*self.0.services.runs
+    }
+
+    /// Who uses connections.
+    pub fn connections(&self) -> &dyn Connections {
+        &*self.0.services.connections
+    }
+
+    /// The OpenID provider by which people sign in, if there is one.
+    pub fn identity(&self) -> Option<&dyn IdentityProvider> {
+        self.0.services.identity.as_deref()
+    }
+
+    /// What the operator settled.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.services.clock.now()
     }
 
     /// How often whom was here lately.
@@ -93,13 +120,13 @@ impl App {
         workflow: WorkflowId,
         version: u32,
     ) -> Result<Option<Arc<Workflow>>, Error> {
-        if let Some(known) = self.0.definitions.get(workflow, version) {
+        if let Some(known) = self.0.services.definitions.get(workflow, version) {
             return Ok(Some(known));
         }
         let stored = self.store().workflow_version(company, workflow, version).await?;
         let stored = stored
             .ok_or_else(|| Error::internal(format!("version {version} of {workflow} is not stored")))?;
-        let definitions = Arc::clone(&self.0.definitions);
+        let definitions = Arc::clone(&self.0.services.definitions);
         definition::apart(stored.source.len(), move || definitions.insert(workflow, version, &stored.source))
             .await
     }

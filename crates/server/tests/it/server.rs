@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use loopfour_engine::connections::NoConnections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
     Act, ActError, Actions as _, Append, BoxFuture, Candidates, Clock as _, Deed, FindError, Journal as _,
@@ -12,8 +13,9 @@ use loopfour_engine::ports::{
 use loopfour_engine::{
     Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp, Wake,
 };
-use loopfour_server::App;
 use loopfour_server::rate::RateLimits;
+use loopfour_server::settings::Settings;
+use loopfour_server::{App, Services};
 use loopfour_store::{NewKey, Scope, Store};
 use loopfour_testkit::{Answer, ManualClock, Provider};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -77,15 +79,18 @@ impl Server {
             found: Mutex::default(),
             stalled: Mutex::default(),
         });
-        let app = App::new(
-            store.clone(),
-            Arc::clone(&runs) as Arc<dyn Runs>,
-            Arc::new(Definitions::default()),
-            Arc::new(clock.clone()),
-            limits,
-        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let services = Services {
+            store: store.clone(),
+            runs: Arc::clone(&runs) as Arc<dyn Runs>,
+            definitions: Arc::new(Definitions::default()),
+            connections: Arc::new(NoConnections),
+            identity: None,
+            clock: Arc::new(clock.clone()),
+        };
+        let settings = Settings { rate_limits: limits, ..Settings::at(&format!("http://{address}")) };
+        let app = App::new(services, settings);
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(loopfour_server::serve(listener, app, async {
             let _ = stopped.await;
