@@ -448,4 +448,8 @@ impl Connections for NoConnections {
     fn exists(&self, _: CompanyId, _: ConnectionId) -> bool {
         false
     }
+
+    fn company_of(&self, _: ConnectionId) -> Option<CompanyId> {
+        None
+    }
 }
