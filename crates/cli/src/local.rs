@@ -187,7 +187,7 @@ fn happening(entry: &Entry) -> Option<Happening> {
         Event::CallHeld { path, reason, error, until, .. } => {
             (path, What::Waits { reason: name(*reason), until: text(*until), error: plain(error) })
         }
-        Event::StepHeld { path, reason, error, until, account: _ } => {
+        Event::StepHeld { path, reason, error, until, account: _, connection: _ } => {
             (path, What::Waits { reason: name(*reason), until: text(Some(*until)), error: plain(error) })
         }
         Event::RunStarted { .. }

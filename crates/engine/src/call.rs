@@ -60,6 +60,15 @@ pub struct Account {
     pub id: Option<String>,
 }
 
+/// What the calls of a run keep to at a provider, from the first one on (spec 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Whose account. Its id may be missing where the run waits before its first call, or began before ids were known.
+    pub account: Account,
+    /// The provider's API version; none before the first call.
+    pub version: Option<String>,
+}
+
 /// One sending of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending<'a> {

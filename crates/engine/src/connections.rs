@@ -187,6 +187,9 @@ pub enum SecretChange {
     Erase,
 }
 
+/// A connection and its key, if it has one.
+pub type WithKey = (Connection, Option<SecretString>);
+
 /// Why the storage did not take a connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeepError {
@@ -201,7 +204,7 @@ pub enum KeepError {
 /// Keeps connections. Whoever implements it encrypts the secrets, and writes the audit log in the same commit.
 pub trait ConnectionStore: Send + Sync + 'static {
     /// Every connection of every company, with the key of those that have one.
-    fn load(&self) -> BoxFuture<'_, Result<Vec<(Connection, Option<SecretString>)>, KeepError>>;
+    fn load(&self) -> BoxFuture<'_, Result<Vec<WithKey>, KeepError>>;
 
     /// Stores a connection, new or changed (by its id), as `action` of the audit log by `by`.
     fn keep<'a>(

@@ -156,6 +156,9 @@ pub enum Event {
         input: Value,
         /// What is sent.
         request: Arc<Request>,
+        /// The connection that the step itself asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
     },
     /// The step's call cannot be made ready for now.
     StepHeld {
@@ -170,6 +173,9 @@ pub enum Event {
         /// The connection that it waits for, where one was chosen: the run is bound to it and its mode from here on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Account>,
+        /// The connection that the step itself asks for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<ConnectionId>,
     },
     /// The call is sent, after a wait or a stop, under the same key.
     CallResumed {

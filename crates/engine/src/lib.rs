@@ -14,7 +14,7 @@ pub mod ports;
 pub mod run;
 pub mod time;
 
-pub use call::{Attempt, Effect, Failure, Finding, Outcome, Receipt, Request, Sending};
+pub use call::{Account, Attempt, Bound, Effect, Failure, Finding, Outcome, Receipt, Request, Sending};
 pub use error::{RunError, StepError};
 pub use event::{Actor, Entry, Event, Resolved, StepPath, TriggerKind};
 pub use id::{CompanyId, ConnectionId, KeyId, MemberId, RunId, WorkflowId};

@@ -9,7 +9,7 @@ use loopfour_lang::catalog::Action;
 use loopfour_lang::template::Tree;
 use loopfour_lang::{Document, Value, Workflow};
 
-use crate::call::{Account, Outcome, Request, Sending};
+use crate::call::{Account, Bound, Outcome, Request, Sending};
 use crate::error::StepError;
 use crate::event::{Actor, Entry, Event, StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
@@ -128,7 +128,7 @@ pub struct Call<'a> {
     pub config: &'a Tree,
     /// The config with its templates filled in.
     pub input: &'a Value,
-    /// The connection asked for, by step or run.
+    /// The connection asked for, by the step, else by the run.
     pub connection: Option<ConnectionId>,
     /// The run.
     pub run: RunId,
@@ -136,8 +136,19 @@ pub struct Call<'a> {
     pub path: &'a StepPath,
     /// Whether created objects carry run and step in their metadata.
     pub stamp: bool,
-    /// The account that the run is bound to, once it is.
-    pub bound: Option<&'a Account>,
+    /// What the run is bound to, where that is settled before a connection is chosen: by its first call of a step that
+    /// asks for no connection itself, or by an earlier one on the very connection that this step asks for.
+    pub bound: Option<&'a Bound>,
+    /// What it used at this provider so far, one per connection.
+    pub used: &'a [Bound],
+}
+
+impl<'a> Call<'a> {
+    /// What the call must keep to if it goes out under the connection of this name ([`Account::connection`]): what the run
+    /// is bound to, which may be another connection, else what it used there before.
+    pub fn bound_on(&self, connection: &str) -> Option<&'a Bound> {
+        self.bound.or_else(|| self.used.iter().find(|used| used.account.connection == connection))
+    }
 }
 
 /// Why there is no request.

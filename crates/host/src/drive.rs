@@ -28,12 +28,24 @@ const MAILBOX: usize = 16;
 /// The right to drive a run in this process. Dropping it lets others have it.
 pub(crate) struct Task {
     pub(crate) run: RunId,
+    /// How often a connection had come to be usable again when it began.
+    changes: u64,
     _slot: Option<OwnedSemaphorePermit>,
     _active: Active,
 }
 
 /// The journal could not be written before the host stopped, or somebody else wrote to it.
 pub(crate) struct Lost;
+
+/// A run that is to go on.
+pub(crate) enum Ready {
+    /// It stands so, and here is its task.
+    Run(Task, mpsc::Receiver<Signal>, Box<Run>),
+    /// It has a task.
+    UnderWay,
+    /// It could not be read, or the host stops.
+    Unreadable,
+}
 
 /// What ended the wait for a turn.
 enum Turn {
@@ -51,12 +63,14 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         slot: Option<OwnedSemaphorePermit>,
     ) -> Option<(Task, mpsc::Receiver<Signal>)> {
         let (sender, mailbox) = mpsc::channel(MAILBOX);
-        match self.state().tasks.entry(run) {
+        let mut state = self.state();
+        match state.tasks.entry(run) {
             Entry::Occupied(task) if !task.get().is_closed() => return None,
             // What stood there ended with a defect.
             entry => entry.insert_entry(sender),
         };
-        Some((Task { run, _slot: slot, _active: Active::enter(&self.shared.active) }, mailbox))
+        let (changes, active) = (state.changes, Active::enter(&self.shared.active));
+        Some((Task { run, changes, _slot: slot, _active: active }, mailbox))
     }
 
     /// Drives a run, all of whose entries are durable. `rested` is told its state when nothing more happens to it by
@@ -92,7 +106,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         };
         let ended = AssertUnwindSafe(work).catch_unwind().await;
         match ended {
-            Ok(Ok(())) => self.rest(run, rested),
+            Ok(Ok(())) => self.rest(run, rested, task.changes),
             Ok(Err(Lost)) => self.forget(id),
             Err(_) => {
                 error!("the run met a defect and is parked");
@@ -259,19 +273,27 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         self.go_on(id, Wake::Timer).await;
     }
 
-    /// Loads a run and goes on with it, unless it has a task; waits for a slot. Says whether it could be read.
-    pub(crate) async fn go_on(&self, id: RunId, wake: Wake) -> bool {
-        let Ok(slot) = self.shared.slots.clone().acquire_owned().await else { return false };
-        if self.is_stopping() {
-            return false;
+    /// Loads a run and goes on with it, unless it has a task; waits for a slot.
+    pub(crate) async fn go_on(&self, id: RunId, wake: Wake) {
+        if let Some(slot) = self.slot().await {
+            let ready = self.ready(id, slot, wake).await;
+            self.spawn_ready(ready);
         }
-        let Some((task, mailbox)) = self.enter(id, Some(slot)) else { return true };
+    }
+
+    /// Waits until there are fewer tasks than there may be; none once the host stops.
+    pub(crate) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.shared.slots.clone().acquire_owned().await.ok().filter(|_| !self.is_stopping())
+    }
+
+    /// Loads a run that has no task and records that it goes on.
+    pub(crate) async fn ready(&self, id: RunId, slot: OwnedSemaphorePermit, wake: Wake) -> Ready {
+        if self.is_stopping() {
+            return Ready::Unreadable;
+        }
+        let Some((task, mailbox)) = self.enter(id, Some(slot)) else { return Ready::UnderWay };
         let cause = match self.woken(id, wake).await {
-            Ok(run) => {
-                let rested = self.state().waiters.remove(&id);
-                self.spawn(task, mailbox, run, rested);
-                return true;
-            }
+            Ok(run) => return Ready::Run(task, mailbox, Box::new(run)),
             Err(cause) => cause,
         };
         error!(run = %id, %cause, "the run cannot go on");
@@ -280,7 +302,20 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             let later = self.shared.clock.now().0.saturating_add(STORAGE_PAUSE);
             self.set_timer(id, Timestamp(later));
         }
-        false
+        Ready::Unreadable
+    }
+
+    /// Gives a run that is ready its task. Says whether it could be read.
+    pub(crate) fn spawn_ready(&self, ready: Ready) -> bool {
+        match ready {
+            Ready::Run(task, mailbox, run) => {
+                let rested = self.state().waiters.remove(&task.run);
+                self.spawn(task, mailbox, *run, rested);
+                true
+            }
+            Ready::UnderWay => true,
+            Ready::Unreadable => false,
+        }
     }
 
     async fn woken(&self, id: RunId, wake: Wake) -> Result<Run, LoadError> {
@@ -310,9 +345,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     }
 
     /// The run ended, or waits: whoever wants to know is told once it does not go on by itself.
-    fn rest(&self, run: Box<Run>, rested: Option<oneshot::Sender<Box<Run>>>) {
+    fn rest(&self, run: Box<Run>, rested: Option<oneshot::Sender<Box<Run>>>, changes: u64) {
         debug!(status = run.status.name(), "the run rests");
         let (id, due) = (run.id, run.due_at());
+        let missed = self.missed_a_change(&run, changes);
         match (due, rested) {
             (None, Some(rested)) => {
                 // Nobody need wait for it.
@@ -328,6 +364,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         }
         if let Some(at) = due {
             self.set_timer(id, at);
+        }
+        if missed {
+            let host = self.clone();
+            tokio::spawn(async move { host.go_on(id, Wake::Connection).await });
         }
     }
 

@@ -5,6 +5,7 @@
 //! A run has a task only while there is something to do for it; all others are a row in the journal and, where they go on
 //! by themselves, an entry among the timers.
 
+mod connections;
 mod drive;
 mod people;
 mod recovery;
@@ -20,7 +21,7 @@ use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
     Act, ActError, Actions, BoxFuture, Candidates, Clock, Journal, Runs, Start, StartError, Started,
 };
-use loopfour_engine::{Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
+use loopfour_engine::{CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -108,6 +109,10 @@ struct State {
     waiters: HashMap<RunId, oneshot::Sender<Box<Run>>>,
     /// Runs whose last answer the storage does not take.
     stalled: HashSet<RunId>,
+    /// How often a connection came to be usable again.
+    changes: u64,
+    /// Which of those was the last of a company.
+    changed: HashMap<CompanyId, u64>,
 }
 
 impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
@@ -170,12 +175,15 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             run.apply(&entry).expect("what is kept stands before the step that the run begins at");
             entries.push(entry);
         }
+        // Nobody knows the id yet.
+        let (task, mailbox) = self.enter(id, Some(slot)).ok_or(StartError::Busy)?;
         entries.extend(run.advance(&self.context(now)));
-        self.append(&run, 0, entries).await?;
-        let (rested, rest) = oneshot::channel();
-        if let Some((task, mailbox)) = self.enter(id, Some(slot)) {
-            self.spawn(task, mailbox, run, Some(rested));
+        if let Err(cause) = self.append(&run, 0, entries).await {
+            self.forget(id);
+            return Err(cause.into());
         }
+        let (rested, rest) = oneshot::channel();
+        self.spawn(task, mailbox, run, Some(rested));
         Ok(Started { run: id, rest: Box::pin(async move { rest.await.ok() }) })
     }
 

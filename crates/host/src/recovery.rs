@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
-use loopfour_engine::Wake;
 use loopfour_engine::ports::{Actions, Clock, Due, Journal, JournalError, Unfinished};
+use loopfour_engine::{RunId, Wake};
 use tracing::info;
 
 use crate::Host;
+use crate::drive::Ready;
 
 /// So many runs are read at a time.
 const CONCURRENCY: usize = 64;
@@ -59,10 +60,28 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 Due::Never => recovered.waiting += 1,
             }
         }
-        let resumed = futures_util::stream::iter(due).map(|run| self.go_on(run, Wake::Start));
-        let resumed: Vec<bool> = resumed.buffer_unordered(CONCURRENCY).collect().await;
+        let resumed = self.go_on_in_order(due, Wake::Start).await;
         recovered.resumed = resumed.iter().filter(|resumed| **resumed).count();
         recovered.unreadable = resumed.len() - recovered.resumed;
         recovered
+    }
+
+    /// Loads runs, several at a time, and lets them go on one after the other, so that they queue for their calls in that
+    /// order. Says of each whether it could be read.
+    pub(crate) async fn go_on_in_order(&self, runs: Vec<RunId>, wake: Wake) -> Vec<bool> {
+        let with_slots = futures_util::stream::iter(runs).then(|run| {
+            let host = self.clone();
+            async move { (run, host.slot().await) }
+        });
+        let ready = with_slots.map(|(run, slot)| {
+            let host = self.clone();
+            async move {
+                match slot {
+                    Some(slot) => host.ready(run, slot, wake).await,
+                    None => Ready::Unreadable,
+                }
+            }
+        });
+        ready.buffered(CONCURRENCY).map(|ready| self.spawn_ready(ready)).collect().await
     }
 }

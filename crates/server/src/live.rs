@@ -240,7 +240,7 @@ fn happened(event: &Event) -> (&'static str, Happened<'_>) {
             let (reason, until) = (Some(reason_name(*reason)), until.map(Time));
             ("call.held", Happened { reason, until, error, ..Happened::at(path) })
         }
-        Event::StepHeld { path, reason, error, until, account: _ } => {
+        Event::StepHeld { path, reason, error, until, account: _, connection: _ } => {
             let (reason, until) = (Some(reason_name(*reason)), Some(Time(*until)));
             ("step.held", Happened { reason, until, step_id: Some(&path.0), ..Happened::failed(error) })
         }

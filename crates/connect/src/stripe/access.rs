@@ -132,8 +132,9 @@ impl Stripe {
         if let Some(asked) = call.connection {
             return Err(unsent::unknown_connection(asked).into());
         }
-        match self.door(call.bound) {
-            Door::Open(connection) => Ok(match call.bound {
+        let bound = call.bound.map(|bound| &bound.account);
+        match self.door(bound) {
+            Door::Open(connection) => Ok(match bound {
                 Some(bound) => bound.clone(),
                 None => Account { id: connection.access.id.get().cloned(), ..connection.account.clone() },
             }),
@@ -147,7 +148,7 @@ impl Stripe {
                 let error = last.map_or_else(unsent::account_not_known, |failure| failure.error);
                 Err(Unprepared::NotReady { error, account: Some(connection.account.clone()) })
             }
-            Door::Shut(error) if call.bound.is_some() => {
+            Door::Shut(error) if bound.is_some() => {
                 Err(Unprepared::NotReady { error: *error, account: None })
             }
             Door::Shut(error) => Err(Unprepared::Refused(*error)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use loopfour_connect::{Connect, stripe};
-use loopfour_engine::call::Account;
+use loopfour_engine::call::{Account, Bound};
 use loopfour_engine::ports::{Call, Prepare, Unprepared};
 use loopfour_engine::{CompanyId, ConnectionId, Request, RunId, StepError, StepPath};
 use loopfour_lang::catalog::{Action, Method, Parameter, Place, Type};
@@ -99,17 +99,18 @@ pub fn prepare(action: &Action, config: &str, input: &str, stamp: Stamp) -> Resu
     let input = config.evaluate(&Input(value(input))).unwrap();
     let path = StepPath("create-it".to_owned());
     let stamp = stamp == Stamp::On;
-    let (connection, bound) = (None, Some(&anybodys()));
+    let bound = Bound { account: anybodys(), version: None };
     let call = Call {
         company: COMPANY,
         action,
         config: &config,
         input: &input,
-        connection,
+        connection: None,
         run: RUN,
         path: &path,
         stamp,
-        bound,
+        bound: Some(&bound),
+        used: &[],
     };
     connect(test_key("http://127.0.0.1:9")).prepare(&call).map_err(|unprepared| match unprepared {
         Unprepared::Refused(error) => error,
@@ -125,6 +126,7 @@ pub fn prepare_under(
 ) -> Result<Request, Unprepared> {
     let (action, config, input) = (&listing(), &tree(&value("{}")), &value("{}"));
     let path = &StepPath("create-it".to_owned());
+    let bound = bound.map(|account| Bound { account: account.clone(), version: None });
     connect.prepare(&Call {
         company: COMPANY,
         action,
@@ -134,7 +136,8 @@ pub fn prepare_under(
         run: RUN,
         path,
         stamp: false,
-        bound,
+        bound: bound.as_ref(),
+        used: &[],
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use loopfour_lang::step::StepKind;
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Object, Value, Workflow};
 
@@ -10,9 +11,10 @@ use super::rules;
 use super::{
     CallState, CallWait, Ending, Pause, Restored, Run, RunStatus, StepState, StepStatus, WaitReason, Waiting,
 };
-use crate::call::Request;
+use crate::call::{Account, Request};
 use crate::error::StepError;
 use crate::event::{Entry, Event, Resolved, StepPath};
+use crate::id::ConnectionId;
 use crate::time::Timestamp;
 
 /// A history that no run can have: the journal is damaged, or from a newer version.
@@ -141,15 +143,19 @@ impl Run {
                 self.succeed(step, condition_output(*branch).into(), entry);
                 Ok(())
             }
-            Event::CallIntended { path, epoch, input, request } => {
+            Event::CallIntended { path, epoch, input, request, connection } => {
                 let step = self.entered(path)?;
                 self.steps[step].begin(*epoch, entry.at);
                 self.steps[step].input = Some(input.clone());
+                self.bind(path, (&request.account, Some(&request.version)), *connection);
                 self.intended(step, request, entry.at);
                 Ok(())
             }
-            Event::StepHeld { path, reason, error, until, account: _ } => {
+            Event::StepHeld { path, reason, error, until, account, connection } => {
                 self.entered(path)?;
+                if let Some(account) = account {
+                    self.bind(path, (account, None), *connection);
+                }
                 let (since, tries) = match self.pause {
                     Some(pause) => (pause.since, pause.tries.saturating_add(1)),
                     None => (entry.at, 1),
@@ -244,11 +250,22 @@ impl Run {
         }
     }
 
+    /// From here on the run keeps to this account and version.
+    fn bind(
+        &mut self,
+        path: &StepPath,
+        (account, version): (&Account, Option<&str>),
+        asked: Option<ConnectionId>,
+    ) {
+        let step = self.definition.position(&path.0).map(|step| &self.definition.steps[step].kind);
+        if let Some(StepKind::Action(action)) = step {
+            let bindings = self.bound.entry(action.action.provider.clone()).or_default();
+            bindings.note(account, version, asked);
+        }
+    }
+
     /// A call is to be sent. In a run from a backup it may have been sent since that was made.
     fn intended(&mut self, step: usize, request: &Arc<Request>, at: Timestamp) {
-        if !self.bound.contains_key(&request.provider) {
-            self.bound.insert(request.provider.clone(), request.account.clone());
-        }
         self.pause = None;
         self.steps[step].call = Some(CallState {
             request: Arc::clone(request),

@@ -10,18 +10,22 @@ use loopfour_lang::template::EvaluationError;
 use loopfour_lang::{Document, Value};
 use uuid::Uuid;
 
+use super::binding::Bindings;
 use super::rules::{self, Policy};
 use super::scope::RunScope;
 use super::{CallWait, Ending, Run, StepStatus, WaitReason};
-use crate::call::{Account, Attempt, Effect, Outcome, Request, Sending};
+use crate::call::{Attempt, Effect, Outcome, Request, Sending};
 use crate::error::{StepError, code};
 use crate::event::{Entry, Event, StepPath};
-use crate::id::RunId;
+use crate::id::{ConnectionId, RunId};
 use crate::ports::{Call, Prepare, Unprepared};
 use crate::time::Timestamp;
 
 /// How long the answer to an action's call is waited for, where the step does not say.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// So much of a text that is no id is told, characters.
+const LONGEST_SHOWN: usize = 100;
 
 /// The name space of idempotency keys. Never changes: a run that began under another version keeps its keys.
 const KEYS: Uuid = Uuid::from_u128(0x6a1f_0c52_7d4e_5b83_9c1e_4f0a_2b7d_9e31);
@@ -222,43 +226,67 @@ impl Run {
             Ok(input) => input,
             Err(error) => return failed(path, epoch, step, None, expression_error(&error)),
         };
+        let connection = match self.asked(action, context.now) {
+            Ok(connection) => connection,
+            Err(error) => return failed(path, epoch, step, Some(input), error),
+        };
+        let bindings = self.bound.get(&action.action.provider);
         let call = Call {
             company: self.company,
             action: &action.action,
             config: &action.config,
             input: &input,
-            connection: self.connection,
+            connection: connection.or(self.connection),
             run: self.id,
             path: &path,
             stamp: self.definition.settings.stamp_metadata,
-            bound: self.bound.get(&action.action.provider),
+            bound: bindings.and_then(|bindings| bindings.bound(connection)),
+            used: bindings.map(Bindings::used).unwrap_or_default(),
         };
         match context.prepare.prepare(&call) {
-            Ok(request) => Event::CallIntended { path, epoch, input, request: Arc::new(request) },
+            Ok(request) => Event::CallIntended { path, epoch, input, request: Arc::new(request), connection },
             Err(Unprepared::Refused(error)) => failed(path, epoch, step, Some(input), error),
-            Err(Unprepared::NotReady { error, account }) => {
-                self.not_ready(path, epoch, step, (error, account), context)
-            }
+            Err(Unprepared::NotReady { error, account }) => match self.next_try(context) {
+                None => failed(path, epoch, step, None, error),
+                Some(until) => {
+                    let error = Box::new(located(error, &path, 1));
+                    Event::StepHeld {
+                        path,
+                        reason: WaitReason::Connection,
+                        error,
+                        until,
+                        account,
+                        connection,
+                    }
+                }
+            },
         }
     }
 
-    /// The step waits for its connection, but not for ever.
-    fn not_ready(
-        &self,
-        path: StepPath,
-        epoch: u32,
-        step: &Step,
-        (error, account): (StepError, Option<Account>),
-        context: &Context<'_>,
-    ) -> Event {
+    /// The connection that a step asks for itself; empty is none.
+    fn asked(&self, action: &ActionStep, now: Timestamp) -> Result<Option<ConnectionId>, StepError> {
+        let Some(template) = &action.connection else { return Ok(None) };
+        let value = template.evaluate(&RunScope { run: self, now });
+        let value = value.map_err(|error| expression_error(&error))?;
+        let text = value.to_text();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let id = value.as_text().and_then(|text| text.parse().ok());
+        id.map(Some).ok_or_else(|| {
+            let shown: String = text.chars().take(LONGEST_SHOWN).collect();
+            let message = format!("`connectionId` came out as `{shown}`, which is no connection's id");
+            let hint =
+                "give the id of a connection, `conn_` and a UUID, or nothing for the run's own connection";
+            StepError::new(code::INVALID_PARAMETER, message, hint)
+        })
+    }
+
+    /// When a step that waits for its connection is tried again: not for ever.
+    fn next_try(&self, context: &Context<'_>) -> Option<Timestamp> {
         let (since, tries) = self.pause.map_or((context.now, 0), |pause| (pause.since, pause.tries));
         let last = Timestamp(since.0.saturating_add(context.policy.connection_wait));
-        if context.now >= last {
-            return failed(path, epoch, step, None, error);
-        }
-        let until = last.min(rules::next_look(context.now, tries));
-        let error = Box::new(located(error, &path, 1));
-        Event::StepHeld { path, reason: WaitReason::Connection, error, until, account }
+        (context.now < last).then(|| last.min(rules::next_try(context.now, tries)))
     }
 
     fn complete_event(&self, now: Timestamp) -> Event {

@@ -6,6 +6,7 @@
 
 mod acts;
 mod apply;
+mod binding;
 mod decide;
 mod pauses;
 pub mod rules;
@@ -18,12 +19,13 @@ use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Value, Workflow};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Account, Effect, Request};
+use crate::call::{Effect, Request};
 use crate::error::{RunError, StepError};
 use crate::event::{StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
 use crate::time::Timestamp;
 
+use binding::Bindings;
 use scope::RunScope;
 
 pub use apply::Impossible;
@@ -248,8 +250,8 @@ pub struct Run {
     timed_from: Timestamp,
     /// The step in hand cannot be made ready for now.
     pause: Option<Pause>,
-    /// The accounts at the providers that it is bound to.
-    bound: BTreeMap<String, Account>,
+    /// What it is bound to, by provider.
+    bound: BTreeMap<String, Bindings>,
     /// The latest that a provider's clock showed.
     provider_clock: Timestamp,
     /// It comes from a backup.

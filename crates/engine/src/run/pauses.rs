@@ -16,6 +16,8 @@ pub enum Wake {
     Timer,
     /// The process started: what was under way may have been sent, and the connection may be another.
     Start,
+    /// A connection can be used again.
+    Connection,
 }
 
 impl Run {
@@ -28,7 +30,10 @@ impl Run {
         }
         entries.extend(self.expire(context.now));
         if let Some(pause) = &mut self.pause {
-            pause.over = wake == Wake::Start || pause.until <= context.now;
+            pause.over = match wake {
+                Wake::Timer => pause.until <= context.now,
+                Wake::Start | Wake::Connection => true,
+            };
         }
         if let Some(event) = self.goes_on(wake, context) {
             entries.push(self.record(event, context.now));
@@ -47,7 +52,8 @@ impl Run {
         let Some(wait) = call.wait else { return Some(self.interrupted(step, call, context)) };
         let resumes = match wait.reason {
             WaitReason::OutcomeUnknown | WaitReason::Parked => false,
-            WaitReason::Connection | WaitReason::Storage if wake == Wake::Start => true,
+            WaitReason::Connection if matches!(wake, Wake::Start | Wake::Connection) => true,
+            WaitReason::Storage if wake == Wake::Start => true,
             WaitReason::Connection
             | WaitReason::Storage
             | WaitReason::Timer

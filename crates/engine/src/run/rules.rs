@@ -37,6 +37,12 @@ const HOUR: i64 = 60 * MINUTE;
 /// Repeated failures from the provider's memory of a key after which only a person can tell.
 const MOST_REPLAYS: u32 = 3;
 
+/// Before a step whose connection cannot be used yet is tried again: that is asked of nobody, so it costs little.
+const FIRST_TRY: i64 = 5 * SECOND;
+
+/// Before a call whose credentials were refused is sent again.
+const FIRST_LOOK: i64 = MINUTE;
+
 /// Longest pause between two looks for usable credentials.
 const LONGEST_LOOK: i64 = 15 * MINUTE;
 
@@ -200,9 +206,18 @@ pub fn full_jitter(config: &RetryConfig, tries: u32, draw: u128) -> i64 {
     milliseconds(u64::try_from(draw % (u128::from(limit) + 1)).unwrap_or(limit))
 }
 
-/// When credentials are looked for again.
-pub(super) fn next_look(now: Timestamp, tries: u32) -> Timestamp {
-    let pause = MINUTE.saturating_mul(1_i64 << tries.min(4)).min(LONGEST_LOOK);
+/// When a call whose credentials were refused is sent again.
+fn next_look(now: Timestamp, tries: u32) -> Timestamp {
+    doubling(now, FIRST_LOOK, tries)
+}
+
+/// When a step whose connection cannot be used yet is tried again.
+pub(super) fn next_try(now: Timestamp, tries: u32) -> Timestamp {
+    doubling(now, FIRST_TRY, tries)
+}
+
+fn doubling(now: Timestamp, first: i64, tries: u32) -> Timestamp {
+    let pause = first.saturating_mul(1_i64 << tries.min(10)).min(LONGEST_LOOK);
     Timestamp(now.0.saturating_add(pause))
 }
 

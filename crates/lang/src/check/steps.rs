@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::compile::{Compiler, Feed, Purpose};
+use super::compile::{Compiler, Feed, Purpose, is_template};
 use super::condition::Parts;
 use super::read::{At, opening, quoted};
 use super::report::{Report, did_you_mean, list_of};
@@ -13,7 +13,7 @@ use crate::catalog::{Action, Catalog};
 use crate::diagnostic::Code;
 use crate::graph::Lists;
 use crate::step::{ActionStep, ConditionStep, OnError, Step, StepKind};
-use crate::template::Tree;
+use crate::template::{Template, Tree};
 
 const KEYS: [&str; 10] = [
     "id",
@@ -139,10 +139,7 @@ fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '
         .report
         .require(at, "action", &KEYS)
         .and_then(|action| find_action(&action, catalog, compiler.report));
-    let connection = at.get("connectionId").and_then(|connection| {
-        policy::not_carried_out(&connection, "`connectionId`", compiler.report);
-        compiler.text(&connection)
-    });
+    let connection = at.get("connectionId").and_then(|connection| connection_id(&connection, compiler));
     let config = at.get("config");
     let config = match &config {
         Some(config) if compiler.report.any_object(config) => Some(config),
@@ -168,6 +165,27 @@ fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '
     };
     let members = compiler.members(config, |key| Purpose { guarded: false, joins: required(key) });
     Some(ActionStep { action: action?, config: Tree::Object(members), connection })
+}
+
+/// The id of a connection, or templates that give it.
+fn connection_id(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Option<Template> {
+    if let Some(text) = at.as_text().filter(|text| !is_template(text) && !is_connection_id(text)) {
+        let message = format!("{} is no connection's id", quoted(text));
+        let hint =
+            "it is `conn_` and a UUID, as the list of connections has it, or a template that gives one";
+        compiler.report.add_with(Code::Malformed, &at.place, at.span(), message, hint.to_owned());
+        return None;
+    }
+    compiler.text(at)
+}
+
+/// Whether a text is `conn_` and a UUID in the one form in which ids are written.
+fn is_connection_id(text: &str) -> bool {
+    let Some(uuid) = text.strip_prefix("conn_").filter(|uuid| uuid.len() == 36) else { return false };
+    uuid.bytes().enumerate().all(|(index, byte)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    })
 }
 
 /// An action without `config` is fine where it requires nothing.

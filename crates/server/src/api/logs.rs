@@ -131,7 +131,7 @@ fn told(event: &Event) -> (Level, Option<&StepPath>, String) {
                 format!("step `{path}` waits ({}{until}): {}", reason_name(*reason), failure(error));
             (Level::Warn, Some(path), message)
         }
-        Event::StepHeld { path, reason, error, until, account: _ } => {
+        Event::StepHeld { path, reason, error, until, account: _, connection: _ } => {
             let reason = reason_name(*reason);
             let message = format!("step `{path}` waits ({reason}, until {until}): {}", failure(error));
             (Level::Warn, Some(path), message)

@@ -23,7 +23,13 @@ async fn three(place: &Place) -> [RunId; 3] {
         account: Account { connection: "sandbox".to_owned(), mode: "sandbox".to_owned(), id: None },
     };
     let path = StepPath("get-or-create-customer".to_owned());
-    let intended = Event::CallIntended { path, epoch: 1, input: Value::Null, request: Arc::new(request) };
+    let intended = Event::CallIntended {
+        path,
+        epoch: 1,
+        input: Value::Null,
+        request: Arc::new(request),
+        connection: None,
+    };
     append(place, writes, intended).await;
     let begun = begin(place).await;
     let failed = begin(place).await;

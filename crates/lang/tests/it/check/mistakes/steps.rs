@@ -84,12 +84,29 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
-        what: "a connection that is not carried out, beside error handling that is",
+        what: "connections that are none",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
-{"id": "a", "action": "stripe.createCustomer", "errorHandling": {"strategy": "retry"}, "connectionId": "conn_x"}
+{"id": "a", "action": "stripe.createCustomer", "connectionId": "conn_x"},
+{"id": "b", "action": "stripe.createCustomer", "connectionId": "conn_0190C1D2-0000-7000-8000-000000000001"},
+{"id": "c", "action": "stripe.createCustomer", "connectionId": ""},
+{"id": "d", "action": "stripe.createCustomer", "connectionId": 7},
+{"id": "e", "action": "stripe.createCustomer", "connectionId": "{{steps.f.output}}"}
 ]}"#,
         found: &[
-            "LF0203 steps[0].connectionId 2:104 `connectionId` is checked, but not carried out by this version",
+            "LF0106 steps[0].connectionId 2:64 `conn_x` is no connection's id | it is `conn_` and a UUID, as the list of connections has it, or a template that gives one",
+            "LF0106 steps[1].connectionId 3:64 `conn_0190C1D2-0000-7000-8000-000000000001` is no connection's id | it is `conn_` and a UUID, as the list of connections has it, or a template that gives one",
+            "LF0106 steps[2].connectionId 4:64 `` is no connection's id | it is `conn_` and a UUID, as the list of connections has it, or a template that gives one",
+            "LF0103 steps[3].connectionId 5:64 `connectionId` must be a text, not the number 7",
+            "LF0403 steps[4].connectionId 6:67 there is no step `f`",
         ],
+    },
+    Row {
+        what: "connections as they are given",
+        text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [
+{"id": "a", "action": "stripe.createCustomer", "connectionId": "conn_0190c1d2-0000-7000-8000-000000000001"},
+{"id": "b", "action": "stripe.createCustomer", "connectionId": "{{input.connection}}"},
+{"id": "c", "action": "stripe.createCustomer", "connectionId": "conn_{{input.uuid}}", "errorHandling": {"strategy": "retry"}}
+]}"#,
+        found: &[],
     },
 ];
