@@ -22,7 +22,7 @@ use loopfour_engine::ports::{
     Started,
 };
 use loopfour_engine::{
-    CompanyId, Entry, Event, Receipt, Run, RunId, RunStatus, StepError, StepPath, Summary, Timestamp,
+    Actor, CompanyId, Entry, Event, Receipt, Run, RunId, RunStatus, StepError, StepPath, Summary, Timestamp,
     WorkflowId,
 };
 use loopfour_lang::{Value, json};
@@ -173,7 +173,12 @@ async fn fill(store: &Store, runs: usize) -> Result<Vec<WorkflowId>> {
     let company = store.default_company();
     let mut workflows = Vec::new();
     for _ in 0..WORKFLOWS {
-        workflows.push(store.create_workflow(company, "Bench", WORKFLOW, Timestamp(FIRST)).await?.id);
+        workflows.push(
+            store
+                .create_workflow(company, "Bench", WORKFLOW, &Actor::system("bench"), Timestamp(FIRST))
+                .await?
+                .id,
+        );
     }
     let output = r#"{"id": "cus_1", "object": "customer", "email": "a@b.example", "created": 1767225600, "livemode": false,
         "balance": 0, "currency": "usd", "description": null, "metadata": {"loopfour_run": "run_x", "loopfour_step": "create"}}"#;

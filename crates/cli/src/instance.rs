@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use loopfour_connect::oidc::{self, OpenId};
 use loopfour_connect::{Connect, stripe};
+use loopfour_engine::Actor;
 use loopfour_engine::connections::NoConnections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
@@ -16,7 +17,7 @@ use loopfour_host::{Host, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::settings::Settings as ApiSettings;
 use loopfour_server::{App, Services};
-use loopfour_store::{NewKey, Scope, Secret, StorageError, Store};
+use loopfour_store::{KeyError, NewKey, Scope, Secret, StorageError, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -96,9 +97,9 @@ impl Instance {
     /// # Errors
     /// The database failed.
     pub async fn new_key(&self, name: &str) -> Result<Secret, Failure> {
-        let made =
-            self.store.create_key(self.store.default_company(), all_scopes(name), SystemClock.now()).await;
-        made.map(|(_, secret)| secret).map_err(storage)
+        let (company, by) = (self.store.default_company(), Actor::system("loopfour"));
+        let made = self.store.create_key(company, all_scopes(name), &by, SystemClock.now()).await;
+        made.map(|(_, secret)| secret).map_err(no_key)
     }
 
     /// Resolves when the database is not to be trusted any more, with what happened: nothing may be sent or stored then.
@@ -183,17 +184,17 @@ pub fn open(data: &Path) -> Result<Store, Failure> {
 
 /// The key that a first start makes, where none is given. At a later start the given one must be known.
 async fn first_key(store: &Store, config: &Config) -> Result<Option<Secret>, Failure> {
-    let (company, now) = (store.default_company(), SystemClock.now());
+    let (company, by, now) = (store.default_company(), Actor::system("first start"), SystemClock.now());
     let is_first = !store.has_keys().await.map_err(storage)?;
     match &config.api_key {
         None if is_first => {
-            let made = store.create_key(company, all_scopes("first"), now).await;
-            made.map(|(_, secret)| Some(secret)).map_err(storage)
+            let made = store.create_key(company, all_scopes("first"), &by, now).await;
+            made.map(|(_, secret)| Some(secret)).map_err(no_key)
         }
         None => Ok(None),
         Some(key) if is_first => {
-            let inserted = store.insert_key(company, all_scopes("first"), key, now).await;
-            inserted.map(|_| None).map_err(|cause| Failure::refused(cause.to_string()))
+            let inserted = store.insert_key(company, all_scopes("first"), key, &by, now).await;
+            inserted.map(|_| None).map_err(no_key)
         }
         Some(key) => match store.authenticate(key.reveal(), now).await.map_err(storage)? {
             Some(_) => Ok(None),
@@ -209,7 +210,11 @@ async fn first_key(store: &Store, config: &Config) -> Result<Option<Secret>, Fai
 }
 
 fn all_scopes(name: &str) -> NewKey {
-    NewKey { name: name.to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None }
+    NewKey { name: name.to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None, member: None }
+}
+
+fn no_key(cause: KeyError) -> Failure {
+    Failure::refused(format!("no API key was made: {cause}"))
 }
 
 fn storage(cause: StorageError) -> Failure {

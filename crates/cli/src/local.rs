@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use loopfour_engine::Actor;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, Clock as _, Journal, JournalError, Runs as _, Start, Unfinished};
 use loopfour_engine::{
@@ -108,7 +109,7 @@ pub async fn run(
         connection: None,
         idempotency_key: None,
         restarted_from: None,
-        by: None,
+        by: Some(Actor::system("loopfour run")),
         kept: Vec::new(),
     };
     let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;
@@ -142,7 +143,7 @@ pub async fn run(
 /// The text as an active workflow: the one that holds it already, or a new one. A workflow with another text is never
 /// touched, whatever its name.
 async fn stored(store: &Store, name: &str, source: &str) -> Result<WorkflowRow, WorkflowError> {
-    let (company, now) = (store.default_company(), SystemClock.now());
+    let (company, by, now) = (store.default_company(), Actor::system("loopfour run"), SystemClock.now());
     let filter = WorkflowFilter { status: Some(WorkflowStatus::Active), search: Some(name.to_owned()) };
     let newest = Span { order: Order::Descending, after: None, limit: 100 };
     for row in store.workflows(company, filter, newest).await?.rows {
@@ -151,13 +152,13 @@ async fn stored(store: &Store, name: &str, source: &str) -> Result<WorkflowRow, 
             return Ok(row);
         }
     }
-    let row = store.create_workflow(company, name, source, now).await?;
+    let row = store.create_workflow(company, name, source, &by, now).await?;
     let activate = StatusChange {
         from: vec![WorkflowStatus::Draft],
         to: WorkflowStatus::Active,
         expected_version: Some(row.version),
     };
-    store.set_status(company, row.id, activate, now).await
+    store.set_status(company, row.id, activate, &by, now).await
 }
 
 /// How a run stands by its journal.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use hyper::http::request::Parts;
-use loopfour_engine::{CompanyId, StepPath};
+use loopfour_engine::{Actor, CompanyId, StepPath};
 use loopfour_store::{Principal, Scope};
 use tokio::sync::watch;
 
@@ -27,6 +27,11 @@ impl Caller {
     /// Whose things are asked for.
     pub fn company(&self) -> CompanyId {
         self.0.company
+    }
+
+    /// Who asks, for journals and the audit log.
+    pub fn actor(&self) -> Actor {
+        self.0.actor(None)
     }
 
     /// Demands a scope.
@@ -71,7 +76,7 @@ impl Access {
         if self.doubtful {
             // Marked as seen before it is asked: what is revoked meanwhile is looked at again.
             self.revocations.mark_unchanged();
-            self.doubtful = app.store().is_revoked(self.principal.key).await.unwrap_or(true);
+            self.doubtful = app.store().is_revoked(&self.principal).await.unwrap_or(true);
         }
         self.doubtful
     }
@@ -110,7 +115,7 @@ impl FromRequestParts<App> for Caller {
             }
             return Err(refused("the API key is unknown, or its time is over"));
         };
-        match app.rates().admit(principal.key, Class::of(&parts.method, parts.uri.path()), now) {
+        match app.rates().admit(principal.id(), Class::of(&parts.method, parts.uri.path()), now) {
             Ok(Some(standing)) => Slot::note(parts, standing),
             Ok(None) => {}
             Err((standing, refusal)) => {

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use loopfour_engine::{KeyId, Timestamp};
+use loopfour_engine::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use uuid::Uuid;
 
 use crate::error::{Code, Error};
 
@@ -271,7 +272,7 @@ pub struct Peer(pub IpAddr);
 /// All windows.
 pub struct Rates {
     limits: RateLimits,
-    keys: Tallies<(KeyId, Class)>,
+    keys: Tallies<(Uuid, Class)>,
     addresses: Tallies<IpAddr>,
 }
 
@@ -287,7 +288,7 @@ impl Rates {
     /// 429, with the standing to be told all the same; such a request does not count.
     pub fn admit(
         &self,
-        key: KeyId,
+        key: Uuid,
         class: Class,
         now: Timestamp,
     ) -> Result<Option<Standing>, (Standing, Error)> {

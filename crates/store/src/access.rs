@@ -1,14 +1,13 @@
-//! Who may do what: scopes, API keys as people hold them, and the holder that a key stands for. Which call needs which
-//! scope is the server's business.
+//! Who may do what: scopes, the roles that people have, and the holder that a key or a session stands for. Which call
+//! needs which scope is the server's business.
 
 use std::fmt;
 use std::str::FromStr;
 
-use loopfour_engine::{CompanyId, KeyId, Timestamp};
+use loopfour_engine::event::Actor;
+use loopfour_engine::{CompanyId, KeyId, MemberId, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-
-use crate::error::StorageError;
+use uuid::Uuid;
 
 /// A right. None implies another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,86 +80,128 @@ impl FromStr for Scope {
     }
 }
 
-/// An API key as its holder has it: `wfk_` and 32 letters or digits. It is shown when it is made and never stored;
-/// [`fmt::Debug`] hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+/// What a member of a company is: a set of scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sees everything but the company itself.
+    Viewer,
+    /// And starts runs and acts on them.
+    Operator,
+    /// And makes workflows and connections.
+    Builder,
+    /// And members, keys and the audit log.
+    Admin,
+}
 
-/// Not an API key. The text itself may be a secret, so it is not repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an API key is `wfk_` and 32 letters or digits")]
-pub struct BadSecret;
+impl Role {
+    /// Every role, each allowed more than the one before.
+    pub const ALL: [Role; 4] = [Role::Viewer, Role::Operator, Role::Builder, Role::Admin];
 
-const PREFIX: &str = "wfk_";
-const RANDOM_CHARACTERS: usize = 32;
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-impl Secret {
-    /// A new key from the system's randomness.
-    ///
-    /// # Errors
-    /// The system has none to give.
-    pub fn random() -> Result<Secret, StorageError> {
-        let mut text = PREFIX.to_owned();
-        let mut bytes = [0; 64];
-        while text.len() < PREFIX.len() + RANDOM_CHARACTERS {
-            getrandom::fill(&mut bytes)
-                .map_err(|cause| StorageError::other(format!("no randomness: {cause}")))?;
-            // 248 is the last multiple of 62: taking bytes above it would favour the first letters.
-            let fair =
-                bytes.iter().filter(|byte| **byte < 248).map(|byte| usize::from(*byte) % ALPHABET.len());
-            let missing = PREFIX.len() + RANDOM_CHARACTERS - text.len();
-            text.extend(fair.take(missing).map(|index| char::from(ALPHABET[index])));
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Builder => "builder",
+            Role::Admin => "admin",
         }
-        Ok(Secret(text))
     }
 
-    /// The key itself, for its holder's eyes.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// What people recognise it by: its first characters.
-    pub(crate) fn prefix(&self) -> &str {
-        &self.0[..PREFIX.len() + 4]
-    }
-
-    /// What is stored in its place. One round is enough for 190 random bits.
-    pub(crate) fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.0.as_bytes()).into()
-    }
-}
-
-impl FromStr for Secret {
-    type Err = BadSecret;
-
-    fn from_str(text: &str) -> Result<Secret, BadSecret> {
-        let random = text.strip_prefix(PREFIX).ok_or(BadSecret)?;
-        let is_key =
-            random.len() == RANDOM_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if is_key { Ok(Secret(text.to_owned())) } else { Err(BadSecret) }
+    /// What a member with this role may do.
+    pub fn scopes(self) -> &'static [Scope] {
+        const VIEWER: &[Scope] = &[Scope::WorkflowsRead, Scope::RunsRead, Scope::ConnectionsRead];
+        const OPERATOR: &[Scope] =
+            &[Scope::WorkflowsRead, Scope::WorkflowsExecute, Scope::RunsRead, Scope::ConnectionsRead];
+        const BUILDER: &[Scope] = &[
+            Scope::WorkflowsRead,
+            Scope::WorkflowsWrite,
+            Scope::WorkflowsExecute,
+            Scope::RunsRead,
+            Scope::ConnectionsRead,
+            Scope::ConnectionsWrite,
+        ];
+        match self {
+            Role::Viewer => VIEWER,
+            Role::Operator => OPERATOR,
+            Role::Builder => BUILDER,
+            Role::Admin => &Scope::ALL,
+        }
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
+        f.write_str(self.name())
     }
 }
 
-/// Whom a key stands for.
+/// Not the name of a role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role: viewer, operator, builder, admin")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(name: &str) -> Result<Role, UnknownRole> {
+        Role::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| UnknownRole(name.to_owned()))
+    }
+}
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// An API key, itself or by a session that was opened with it.
+    Key {
+        /// The key.
+        id: KeyId,
+        /// Its name.
+        name: String,
+        /// The member whose it is; none for a machine's.
+        member: Option<MemberId>,
+    },
+    /// A member, by a session.
+    Member {
+        /// The member.
+        id: MemberId,
+        /// The e-mail address.
+        email: String,
+    },
+}
+
+/// Whom a key or a session stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// The company that everything is done for.
     pub company: CompanyId,
     /// Its name.
     pub company_name: String,
-    /// The key.
-    pub key: KeyId,
-    /// Its name.
-    pub key_name: String,
-    /// What it may do.
+    /// Who acts.
+    pub holder: Holder,
+    /// What the holder may do; a member's key never more than the member.
     pub scopes: Vec<Scope>,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// The hash of the session, where it is one.
+    pub(crate) session: Option<[u8; 32]>,
+}
+
+impl Principal {
+    /// The holder as journals and the audit log name it, with the address that the request came from.
+    pub fn actor(&self, address: Option<String>) -> Actor {
+        let (id, name) = match &self.holder {
+            Holder::Key { id, name, .. } => (id.to_string(), name),
+            Holder::Member { id, email } => (id.to_string(), email),
+        };
+        Actor { id, name: name.clone(), address }
+    }
+
+    /// What requests are counted by: the key's id, or the member's.
+    pub fn id(&self) -> Uuid {
+        match &self.holder {
+            Holder::Key { id, .. } => id.0,
+            Holder::Member { id, .. } => id.0,
+        }
+    }
 }

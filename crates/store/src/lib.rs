@@ -6,6 +6,7 @@
 
 mod access;
 mod cache;
+mod credential;
 mod error;
 mod health;
 mod migrate;
@@ -24,21 +25,25 @@ use tokio::sync::watch::{Receiver, Sender};
 
 use cache::Cache;
 use health::Health;
-use sqlite::keys::KnownKey;
 use sqlite::meta;
+use sqlite::principals::Known;
 use sqlite::readers::Readers;
 use sqlite::writer::Writer;
 use watch::Watchers;
 
-pub use access::{BadSecret, Principal, Scope, Secret, UnknownScope};
+pub use access::{Holder, Principal, Role, Scope, UnknownRole, UnknownScope};
+pub use credential::{BadSecret, Secret, Token};
 pub use error::{BackupError, OpenError, RestoreError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
 pub use secrets::{KEY_FILE, SecretKeyId, SecretsError};
-pub use sqlite::companies::CompanyError;
+pub use sqlite::audit::{AuditFilter, AuditHash, AuditHead, AuditRow, BadAuditHash, Deed};
+pub use sqlite::companies::{CompanyError, CompanyRow};
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
+pub use sqlite::members::{MemberChange, MemberError, MemberRow};
 pub use sqlite::read_only::ReadOnly;
 pub use sqlite::restore::{HeldRun, Restored};
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
+pub use sqlite::sessions::{Opened, SessionOf};
 pub use sqlite::verify::{Difference, Verified};
 pub use sqlite::workflows::{
     Edit, StatusChange, VersionHead, VersionRow, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus,
@@ -66,9 +71,10 @@ struct Shared {
 /// What is known without asking the database; the writer keeps it right.
 struct Memory {
     workflows: Cache<WorkflowId, WorkflowRow>,
-    keys: Cache<[u8; 32], KnownKey>,
+    /// Keys and sessions by their hashes.
+    principals: Cache<[u8; 32], Known>,
     watchers: Watchers,
-    /// How many keys were revoked since the start.
+    /// How often since the start somebody may have lost a right.
     revocations: Sender<u64>,
 }
 
@@ -83,7 +89,7 @@ impl Store {
         let opened = sqlite::open(directory, now)?;
         let memory = Memory {
             workflows: Cache::new(),
-            keys: Cache::new(),
+            principals: Cache::new(),
             watchers: Watchers::new(),
             revocations: Sender::new(0),
         };
@@ -169,6 +175,8 @@ impl std::fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests {
+    use loopfour_engine::Actor;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -190,7 +198,9 @@ mod tests {
         assert_eq!((trouble.borrow().clone(), store.ready().await), (None, Ok(())));
         let source = "x".repeat(1_000_000);
         let create = async || {
-            let made = store.create_workflow(store.default_company(), "x", &source, NOW).await;
+            let made = store
+                .create_workflow(store.default_company(), "x", &source, &Actor::system("test"), NOW)
+                .await;
             made.map(drop).map_err(|cause| cause.trouble())
         };
 

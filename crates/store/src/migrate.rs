@@ -1,7 +1,6 @@
 //! Brings a database to this version's form: numbered files, each applied once in a transaction of its own and recorded
 //! with its checksum. There is no way back down, and a file that was applied is never edited.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use loopfour_engine::definitions::Definitions;
@@ -11,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::info;
 
 use crate::error::{BackupError, OpenError};
-use crate::sqlite::{copy, refusal, uuid, verify};
+use crate::sqlite::{copy, hex, refusal, uuid, verify};
 
 /// A numbered file; its number is its place in the list, from 1.
 struct Migration {
@@ -31,6 +30,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_money_is_safe.sql",
         sql: include_str!("../migrations/sqlite/0002_money_is_safe.sql"),
         then: Some(fill_due),
+    },
+    Migration {
+        name: "0003_people_and_connections.sql",
+        sql: include_str!("../migrations/sqlite/0003_people_and_connections.sql"),
+        then: None,
     },
 ];
 
@@ -131,8 +135,5 @@ fn fill_due(db: &Connection) -> rusqlite::Result<()> {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(text))
 }

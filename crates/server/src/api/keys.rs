@@ -6,14 +6,14 @@ use axum::extract::{Request, State};
 use hyper::{StatusCode, Uri};
 use loopfour_engine::{KeyId, Timestamp};
 use loopfour_lang::{Object, Value};
-use loopfour_store::{KeyRow, NewKey, Scope};
+use loopfour_store::{KeyError, KeyRow, NewKey, Scope};
 use serde::Serialize;
 
 use crate::App;
 use crate::auth::{Caller, Id};
 use crate::body::{self, Fields, kind};
 use crate::envelope::{Answer, Meta};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::query::{List, Query};
 use crate::view::Time;
 
@@ -70,7 +70,8 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     for scope in &key.scopes {
         caller.needs(*scope)?;
     }
-    let (id, secret) = app.store().create_key(caller.company(), key.clone(), now).await?;
+    let (id, secret) =
+        app.store().create_key(caller.company(), key.clone(), &caller.actor(), now).await.map_err(refused)?;
     let created = Created {
         id,
         key: secret.reveal(),
@@ -109,9 +110,18 @@ pub async fn revoke(
     caller.needs(Scope::Admin)?;
     Query::of(request.uri()).finish()?;
     Fields::of(body::optional_object(request).await?).finish()?;
-    let revoked = app.store().revoke_key(caller.company(), id, app.now()).await?;
+    let revoked = app.store().revoke_key(caller.company(), id, &caller.actor(), app.now()).await?;
     let revoked = revoked.ok_or_else(|| Error::missing("key", &id.to_string()))?;
     Answer::new(StatusCode::OK, &KeyItem::of(&revoked))
+}
+
+fn refused(error: KeyError) -> Error {
+    match error {
+        KeyError::Storage(cause) => cause.into(),
+        // The caller itself was deactivated meanwhile.
+        KeyError::Member(_) => Error::new(Code::Forbidden, error.to_string()),
+        KeyError::Exists => Error::internal("the system's randomness repeats itself"),
+    }
 }
 
 fn wanted(body: Object, now: Timestamp) -> Result<NewKey, Error> {
@@ -120,7 +130,12 @@ fn wanted(body: Object, now: Timestamp) -> Result<NewKey, Error> {
     let scopes = fields.required("scopes").map(|scopes| scopes_of(&scopes, &mut fields));
     let expires_at = fields.value("expiresAt").and_then(|end| end_of(&end, now, &mut fields));
     fields.finish()?;
-    Ok(NewKey { name: name.unwrap_or_default(), scopes: scopes.unwrap_or_default(), expires_at })
+    Ok(NewKey {
+        name: name.unwrap_or_default(),
+        scopes: scopes.unwrap_or_default(),
+        expires_at,
+        member: None,
+    })
 }
 
 fn scopes_of(value: &Value, fields: &mut Fields) -> Vec<Scope> {

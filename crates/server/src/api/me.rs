@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use hyper::{StatusCode, Uri};
-use loopfour_engine::{CompanyId, KeyId};
+use loopfour_engine::CompanyId;
+use loopfour_store::Holder;
 use serde::Serialize;
 
 use crate::App;
@@ -15,7 +16,7 @@ use crate::query::Query;
 struct Me<'a> {
     company: Company<'a>,
     scopes: Vec<&'static str>,
-    holder: Holder<'a>,
+    holder: Asking<'a>,
 }
 
 #[derive(Serialize)]
@@ -25,10 +26,10 @@ struct Company<'a> {
 }
 
 #[derive(Serialize)]
-struct Holder<'a> {
+struct Asking<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    id: KeyId,
+    id: &'a str,
     name: &'a str,
 }
 
@@ -39,10 +40,15 @@ struct Holder<'a> {
 pub async fn show(State(_): State<App>, caller: Caller, uri: Uri) -> Result<Answer, Error> {
     Query::of(&uri).finish()?;
     let principal = &caller.0;
+    let holder = principal.actor(None);
+    let kind = match principal.holder {
+        Holder::Key { .. } => "key",
+        Holder::Member { .. } => "member",
+    };
     let me = Me {
         company: Company { id: principal.company, name: &principal.company_name },
         scopes: principal.scopes.iter().map(|scope| scope.name()).collect(),
-        holder: Holder { kind: "key", id: principal.key, name: &principal.key_name },
+        holder: Asking { kind, id: &holder.id, name: &holder.name },
     };
     Answer::new(StatusCode::OK, &me)
 }

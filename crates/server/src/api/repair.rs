@@ -202,8 +202,7 @@ fn said(body: Object) -> Result<(String, Resolution), Error> {
 /// Does it, and answers with the run as it stands then.
 async fn act(app: &App, caller: &Caller, id: RunId, what: Deed, status: StatusCode) -> Result<Answer, Error> {
     exists(app, caller, id).await?;
-    let by = Actor { id: caller.0.key.to_string(), name: caller.0.key_name.clone(), address: None };
-    let done = app.runs().act(id, Act { by, what }).await;
+    let done = app.runs().act(id, Act { by: caller.actor(), what }).await;
     runs::show_state(app, done.map_err(|error| refused(error, "id"))?, status).await
 }
 

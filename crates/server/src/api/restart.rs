@@ -64,7 +64,7 @@ pub async fn restart(
         connection,
         idempotency_key: None,
         restarted_from: Some(id),
-        by: None,
+        by: Some(caller.actor()),
         kept,
     };
     let started = app.runs().start(start).await.map_err(start::refused)?;

@@ -87,7 +87,7 @@ pub async fn run(
         connection: None,
         idempotency_key: wanted.idempotency_key,
         restarted_from: None,
-        by: None,
+        by: Some(caller.actor()),
         kept: Vec::new(),
     };
     let (started, version) = match app.runs().start(start).await {

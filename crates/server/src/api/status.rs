@@ -114,7 +114,7 @@ async fn set(
             // The version whose text was checked and is answered.
             expected_version: Some(row.version),
         };
-        match app.store().set_status(caller.company(), id, status, app.now()).await {
+        match app.store().set_status(caller.company(), id, status, &caller.actor(), app.now()).await {
             Ok(row) => return workflows::answer(StatusCode::OK, row, text, remarks).await,
             Err(error) => workflows::retry_or_fail(error)?,
         }

@@ -134,8 +134,9 @@ pub async fn rollback(
             change_summary: Some(format!("rollback to version {version}")),
             expected_version: Some(row.version),
             from: vec![row.status],
+            rolled_back_to: Some(version),
         };
-        match app.store().update_workflow(caller.company(), id, edit, app.now()).await {
+        match app.store().update_workflow(caller.company(), id, edit, &caller.actor(), app.now()).await {
             Ok(row) => return workflows::answer(StatusCode::OK, row, text, Some(remarks)).await,
             Err(error) => workflows::retry_or_fail(error)?,
         }

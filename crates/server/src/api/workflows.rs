@@ -106,7 +106,7 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     let errors = incomplete(Query::of(request.uri()))?;
     let text = body::text(request).await?;
     let Accepted { text, name, remarks } = definition::accepted(text, errors).await?;
-    let row = app.store().create_workflow(caller.company(), &name, &text, app.now()).await?;
+    let row = app.store().create_workflow(caller.company(), &name, &text, &caller.actor(), app.now()).await?;
     let place = format!("/api/v1/workflows/{}", row.id);
     let answer = answer(StatusCode::CREATED, row, text, Some(remarks)).await?;
     Ok(answer.header(header::LOCATION, &place))
@@ -193,8 +193,9 @@ pub async fn update(
             expected_version: Some(row.version),
             // As it was looked at: a draft that was activated meanwhile takes no incomplete text.
             from: vec![row.status],
+            rolled_back_to: None,
         };
-        match app.store().update_workflow(caller.company(), id, edit, app.now()).await {
+        match app.store().update_workflow(caller.company(), id, edit, &caller.actor(), app.now()).await {
             Ok(row) => return answer(StatusCode::OK, row, text, Some(remarks)).await,
             Err(error) => retry_or_fail(error)?,
         }

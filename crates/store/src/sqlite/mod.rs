@@ -1,21 +1,26 @@
 //! SQLite: opening a data directory, and what the queries share. Each file beside this one holds the statements of one
 //! resource.
 
+pub(crate) mod audit;
 mod checkpoint;
 pub(crate) mod companies;
 pub(crate) mod copy;
 mod journal;
 pub(crate) mod keys;
+pub(crate) mod members;
 pub(crate) mod meta;
+pub(crate) mod principals;
 pub(crate) mod read_only;
 pub(crate) mod readers;
 pub(crate) mod restore;
 pub(crate) mod runs;
+pub(crate) mod sessions;
 pub(crate) mod verify;
 mod whole;
 pub(crate) mod workflows;
 pub(crate) mod writer;
 
+use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -190,6 +195,18 @@ pub(crate) fn named<T>(
     find(name).ok_or_else(|| unreadable(column, FromSqlError::Other(format!("unknown name `{name}`").into())))
 }
 
-fn unreadable(column: usize, cause: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+/// Text in a column that is not what it should be.
+pub(crate) fn unreadable(
+    column: usize,
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

@@ -1,12 +1,15 @@
 //! Workflows: a head that changes, and versions that never do. Whether a text can work is not known here.
 
+use loopfour_engine::event::Actor;
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
+use crate::sqlite::audit::{self, Deed};
 use crate::sqlite::{named, time, uuid};
 
 /// How a workflow stands.
@@ -116,6 +119,8 @@ pub struct Edit {
     pub expected_version: Option<u32>,
     /// How the workflow may stand.
     pub from: Vec<WorkflowStatus>,
+    /// The earlier version whose text this is again, where it is one.
+    pub rolled_back_to: Option<u32>,
 }
 
 /// A change of a workflow's status.
@@ -175,6 +180,7 @@ impl Store {
         company: CompanyId,
         name: &str,
         source: &str,
+        by: &Actor,
         now: Timestamp,
     ) -> Result<WorkflowRow, StorageError> {
         let row = WorkflowRow {
@@ -186,10 +192,12 @@ impl Store {
             created_at: now,
             updated_at: now,
         };
-        let source = source.to_owned();
+        let (source, by) = (source.to_owned(), by.clone());
         let create = move |db: &Connection| {
             insert_head(db, &row)?;
             insert_version(db, &row, &source, None)?;
+            let deed = Deed::new("workflow.create", "workflow", row.id);
+            audit::note(db, company, &by, &deed.after(json!({ "name": row.name, "version": 1 })), now)?;
             Ok(Ok(row.clone()))
         };
         self.write(create, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
@@ -225,17 +233,24 @@ impl Store {
         company: CompanyId,
         id: WorkflowId,
         edit: Edit,
+        by: &Actor,
         now: Timestamp,
     ) -> Result<WorkflowRow, WorkflowError> {
+        let by = by.clone();
         let update = move |db: &Connection| {
             let old = match expect(db, (company, id), edit.expected_version, &edit.from)? {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let row =
-                WorkflowRow { version: old.version + 1, name: edit.name.clone(), updated_at: now, ..old };
+            let row = WorkflowRow {
+                version: old.version + 1,
+                name: edit.name.clone(),
+                updated_at: now,
+                ..old.clone()
+            };
             insert_version(db, &row, &edit.source, edit.change_summary.as_deref())?;
             update_head(db, &row)?;
+            audit::note(db, company, &by, &edited(&old, &row, &edit), now)?;
             Ok(Ok(row))
         };
         self.write(update, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
@@ -251,15 +266,18 @@ impl Store {
         company: CompanyId,
         id: WorkflowId,
         change: StatusChange,
+        by: &Actor,
         now: Timestamp,
     ) -> Result<WorkflowRow, WorkflowError> {
+        let by = by.clone();
         let set = move |db: &Connection| {
             let old = match expect(db, (company, id), change.expected_version, &change.from)? {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let row = WorkflowRow { status: change.to, updated_at: now, ..old };
+            let row = WorkflowRow { status: change.to, updated_at: now, ..old.clone() };
             update_head(db, &row)?;
+            audit::note(db, company, &by, &changed(&old, change.to), now)?;
             Ok(Ok(row))
         };
         self.write(set, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
@@ -391,6 +409,33 @@ fn expect(
     })
 }
 
+/// What the audit log says of an edit.
+fn edited(old: &WorkflowRow, new: &WorkflowRow, edit: &Edit) -> Deed {
+    let mut after = json!({ "name": new.name, "version": new.version });
+    if let Some(summary) = &edit.change_summary {
+        after["changeSummary"] = json!(summary);
+    }
+    if let Some(version) = edit.rolled_back_to {
+        after["rolledBackTo"] = json!(version);
+    }
+    let action = if edit.rolled_back_to.is_some() { "workflow.rollback" } else { "workflow.update" };
+    let deed = Deed::new(action, "workflow", new.id);
+    deed.before(json!({ "name": old.name, "version": old.version })).after(after)
+}
+
+/// What the audit log says of a change of status.
+fn changed(old: &WorkflowRow, to: WorkflowStatus) -> Deed {
+    let action = match (old.status, to) {
+        (WorkflowStatus::Paused, WorkflowStatus::Active) => "workflow.resume",
+        (_, WorkflowStatus::Active) => "workflow.activate",
+        (_, WorkflowStatus::Paused) => "workflow.pause",
+        (_, WorkflowStatus::Archived) => "workflow.archive",
+        (_, WorkflowStatus::Draft) => "workflow.update",
+    };
+    let deed = Deed::new(action, "workflow", old.id);
+    deed.before(json!({ "status": old.status.name() })).after(json!({ "status": to.name() }))
+}
+
 fn insert_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
     let sql = "INSERT INTO workflows (id, company, status, version, name, search, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -408,7 +453,7 @@ fn insert_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
 }
 
 fn update_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
-    let sql = "UPDATE workflows SET status = ?2, version = ?3, name = ?4, search = ?5, updated_at = ?6 WHERE id = ?1";
+    let sql = "UPDATE workflows SET status = ?2, version = ?3, name = ?4, search = ?5, updated_at = ?6 WHERE id = ?1 AND company = ?7";
     db.prepare_cached(sql)?.execute(params![
         row.id.0.as_bytes(),
         row.status.name(),
@@ -416,6 +461,7 @@ fn update_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
         row.name,
         row.name.to_lowercase(),
         row.updated_at.0,
+        row.company.0.as_bytes(),
     ])?;
     Ok(())
 }
