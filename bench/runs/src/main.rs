@@ -95,8 +95,9 @@ async fn bench(options: &Options) -> Result<()> {
     println!("rate limits are off: a benchmark has to break them\n");
 
     let company = store.default_company();
-    let key = NewKey { name: "bench".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None };
-    let (_, key) = store.create_key(company, key, Timestamp(FIRST)).await?;
+    let key =
+        NewKey { name: "bench".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None, member: None };
+    let (_, key) = store.create_key(company, key, &Actor::system("bench"), Timestamp(FIRST)).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let app = {

@@ -1,3 +1,4 @@
+use loopfour_engine::Actor;
 use loopfour_store::{NewKey, Scope};
 
 use crate::server::{Server, WELCOME};
@@ -80,9 +81,18 @@ async fn another_companys_things_do_not_exist() {
     let id = server.active(WELCOME).await;
     let started = server.post(&format!("/workflows/{id}/run"), r#"{"input":{"email":"a@b.example"}}"#).await;
     let run = started.text("/data/runId");
-    let other = server.store.create_company("other", server.clock_now()).await.unwrap();
-    let key = NewKey { name: "other".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None };
-    let key = server.store.create_key(other, key, server.clock_now()).await.unwrap().1.reveal().to_owned();
+    let other =
+        server.store.create_company("other", &Actor::system("test"), server.clock_now()).await.unwrap().0;
+    let key =
+        NewKey { name: "other".to_owned(), scopes: Scope::ALL.to_vec(), expires_at: None, member: None };
+    let key = server
+        .store
+        .create_key(other, key, &Actor::system("test"), server.clock_now())
+        .await
+        .unwrap()
+        .1
+        .reveal()
+        .to_owned();
     for line in [
         format!("GET /workflows/{id}"),
         format!("PUT /workflows/{id}"),

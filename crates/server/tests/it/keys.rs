@@ -1,3 +1,4 @@
+use loopfour_engine::Actor;
 use loopfour_store::Scope;
 
 use crate::server::Server;
@@ -101,7 +102,8 @@ async fn keys_are_listed_without_themselves_and_revoked() {
 #[tokio::test]
 async fn another_companys_keys_and_what_is_no_key_are_404() {
     let server = Server::start().await;
-    let other = server.store.create_company("other", server.clock_now()).await.unwrap();
+    let other =
+        server.store.create_company("other", &Actor::system("test"), server.clock_now()).await.unwrap().0;
     let foreign = server.key(other, &Scope::ALL).await;
     let list = server.request("GET /api/v1/keys").key(&foreign).send().await;
     let id = list.text("/data/0/id");

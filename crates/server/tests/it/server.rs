@@ -11,7 +11,7 @@ use loopfour_engine::ports::{
     Resolution, Runs, Start, StartError, Started,
 };
 use loopfour_engine::{
-    Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp, Wake,
+    Actor, Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp, Wake,
 };
 use loopfour_server::rate::RateLimits;
 use loopfour_server::settings::Settings;
@@ -108,8 +108,14 @@ impl Server {
 
     /// Makes a key.
     pub async fn key(&self, company: CompanyId, scopes: &[Scope]) -> String {
-        let key = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None };
-        self.store.create_key(company, key, self.clock.now()).await.unwrap().1.reveal().to_owned()
+        let key = NewKey { name: "test".to_owned(), scopes: scopes.to_vec(), expires_at: None, member: None };
+        self.store
+            .create_key(company, key, &Actor::system("test"), self.clock.now())
+            .await
+            .unwrap()
+            .1
+            .reveal()
+            .to_owned()
     }
 
     /// A request such as `GET /api/v1/me`, with the key and, once it has a body, the content type.

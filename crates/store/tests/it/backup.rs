@@ -18,7 +18,7 @@ pub fn verified(directory: &std::path::Path) -> (Verified, Vec<String>) {
 /// A store whose workflow passes the checks, with that many runs that only began.
 pub async fn worked(runs: usize) -> Place {
     let mut place = Place::new().await;
-    place.workflow = place.store.create_workflow(place.company, "w", SOURCE, NOW).await.unwrap().id;
+    place.workflow = place.store.create_workflow(place.company, "w", SOURCE, &by(), NOW).await.unwrap().id;
     for _ in 0..runs {
         begin(&place).await;
     }

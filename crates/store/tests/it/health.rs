@@ -23,7 +23,7 @@ async fn a_file_that_breaks_is_noticed_and_nothing_more_is_stored() {
     let error = store.workflow_version(company, workflow, 1).await.unwrap_err();
     assert_eq!(error.trouble(), Trouble::Broken);
     assert_eq!(broken.borrow().as_deref(), Some("database disk image is malformed"));
-    let error = store.create_company("another", NOW).await.unwrap_err();
+    let error = store.create_company("another", &by(), NOW).await.unwrap_err();
     let loopfour_store::CompanyError::Storage(cause) = error else { panic!("{error}") };
     assert_eq!(cause.trouble(), Trouble::Broken);
     assert_eq!(store.ready().await.unwrap_err().trouble(), Trouble::Broken);

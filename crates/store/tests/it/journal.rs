@@ -167,7 +167,7 @@ async fn of_many_starts_at_once_with_one_key_one_wins() {
 async fn the_same_idempotency_key_of_another_workflow_is_another_key() {
     let mut place = Place::new().await;
     place.store.append(place.start(NOW, Some("order-7"))).await.unwrap();
-    place.workflow = place.store.create_workflow(place.company, "Other", "{}", NOW).await.unwrap().id;
+    place.workflow = place.store.create_workflow(place.company, "Other", "{}", &by(), NOW).await.unwrap().id;
     check_append(place.store.append(place.start(NOW, Some("order-7"))).await, Ok(()));
 }
 
@@ -179,8 +179,8 @@ async fn unfinished_runs_are_listed_oldest_first() {
         place.run(NOW, status).await;
     }
     let oldest = place.run(NOW, RunStatus::Pending).await;
-    place.company = place.store.create_company("other", NOW).await.unwrap();
-    place.workflow = place.store.create_workflow(place.company, "Other", "{}", NOW).await.unwrap().id;
+    place.company = place.store.create_company("other", &by(), NOW).await.unwrap().0;
+    place.workflow = place.store.create_workflow(place.company, "Other", "{}", &by(), NOW).await.unwrap().id;
     let middle = place.run(Timestamp(NOW.0 + 1), RunStatus::Running).await;
     let unfinished = async || place.store.unfinished().await.unwrap();
     assert_eq!(unfinished().await.iter().map(|run| run.run).collect::<Vec<_>>(), [oldest, middle, newest]);
@@ -235,7 +235,7 @@ async fn when_a_run_goes_on_is_kept_with_every_batch() {
 async fn a_definition_is_the_text_as_it_was_stored() {
     let place = Place::new().await;
     let odd = " {\"b\":1.10,\r\n\t\"a\":\"\u{0} é 😀\"} ";
-    let workflow = place.store.create_workflow(place.company, "Odd", odd, NOW).await.unwrap().id;
+    let workflow = place.store.create_workflow(place.company, "Odd", odd, &by(), NOW).await.unwrap().id;
     assert_eq!(place.store.definition(workflow, 1).await.as_deref(), Ok(odd));
     let missing = JournalError::Missing(format!("version 2 of {workflow}"));
     assert_eq!(place.store.definition(workflow, 2).await, Err(missing));

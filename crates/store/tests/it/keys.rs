@@ -1,10 +1,15 @@
 use loopfour_engine::KeyId;
-use loopfour_store::{KeyError, NewKey, Principal, Scope, Secret};
+use loopfour_store::{Holder, KeyError, NewKey, Scope, Secret};
 
 use super::*;
 
 fn key(name: &str) -> NewKey {
-    NewKey { name: name.to_owned(), scopes: vec![Scope::RunsRead, Scope::Admin], expires_at: None }
+    NewKey {
+        name: name.to_owned(),
+        scopes: vec![Scope::RunsRead, Scope::Admin],
+        expires_at: None,
+        member: None,
+    }
 }
 
 #[tokio::test]
@@ -12,31 +17,29 @@ async fn a_key_stands_for_its_company_until_it_is_revoked() {
     let place = Place::new().await;
     let (store, company) = (&place.store, place.company);
     assert!(!store.has_keys().await.unwrap());
-    let (id, secret) = store.create_key(company, key("ci"), NOW).await.unwrap();
+    let (id, secret) = store.create_key(company, key("ci"), &by(), NOW).await.unwrap();
     assert!(store.has_keys().await.unwrap());
-    let expected = Principal {
-        company,
-        company_name: "default".to_owned(),
-        key: id,
-        key_name: "ci".to_owned(),
-        scopes: vec![Scope::RunsRead, Scope::Admin],
-        expires_at: None,
-    };
+    let holder = Holder::Key { id, name: "ci".to_owned(), member: None };
     let mut revocations = store.revocations();
     // Once from the database, once from memory.
     for _ in 0..2 {
-        let found = store.authenticate(secret.reveal(), NOW).await.unwrap();
-        assert_eq!(found.as_deref(), Some(&expected));
+        let found = store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap();
+        assert_eq!((found.company, &*found.company_name, &found.holder), (company, "default", &holder));
+        assert_eq!((&*found.scopes, found.expires_at), (&[Scope::RunsRead, Scope::Admin][..], None));
     }
-    assert!(!store.is_revoked(id).await.unwrap());
-    let revoked = store.revoke_key(company, id, NOW).await.unwrap().unwrap();
+    let principal = store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap();
+    assert_eq!(principal.id(), id.0);
+    let actor = Actor { id: id.to_string(), name: "ci".to_owned(), address: None };
+    assert_eq!(principal.actor(None), actor);
+    assert!(!store.is_revoked(&principal).await.unwrap());
+    let revoked = store.revoke_key(company, id, &by(), NOW).await.unwrap().unwrap();
     assert_eq!((revoked.id, &*revoked.name), (id, "ci"));
     assert!(revocations.has_changed().unwrap());
     revocations.mark_unchanged();
-    assert!(store.is_revoked(id).await.unwrap());
+    assert!(store.is_revoked(&principal).await.unwrap());
     assert_eq!(store.authenticate(secret.reveal(), NOW).await.unwrap(), None);
-    assert_eq!(store.revoke_key(company, id, NOW).await.unwrap(), None);
-    assert_eq!(store.revoke_key(company, KeyId(Uuid::now_v7()), NOW).await.unwrap(), None);
+    assert_eq!(store.revoke_key(company, id, &by(), NOW).await.unwrap(), None);
+    assert_eq!(store.revoke_key(company, KeyId(Uuid::now_v7()), &by(), NOW).await.unwrap(), None);
     assert!(store.has_keys().await.unwrap());
 }
 
@@ -45,7 +48,7 @@ async fn what_is_no_valid_key_stands_for_nobody() {
     let place = Place::new().await;
     let end = Timestamp(NOW.0 + 1000);
     let expiring = NewKey { expires_at: Some(end), ..key("short") };
-    let (_, secret) = place.store.create_key(place.company, expiring, NOW).await.unwrap();
+    let (_, secret) = place.store.create_key(place.company, expiring, &by(), NOW).await.unwrap();
     let secret = secret.reveal();
     let check = async |text: &str, at, expected| {
         assert_eq!(place.store.authenticate(text, at).await.unwrap().is_some(), expected, "{text} at {at}");
@@ -65,12 +68,12 @@ async fn what_is_no_valid_key_stands_for_nobody() {
 async fn a_given_key_is_taken_once() {
     let place = Place::new().await;
     let secret: Secret = "wfk_0123456789abcdefghijABCDEFGHIJ01".parse().unwrap();
-    let other = place.store.create_company("other", NOW).await.unwrap();
+    let other = place.store.create_company("other", &by(), NOW).await.unwrap().0;
     // Asked for before it exists: a key that is unknown now may be known later.
     assert_eq!(place.store.authenticate(secret.reveal(), NOW).await.unwrap(), None);
-    let id = place.store.insert_key(place.company, key("first"), &secret, NOW).await.unwrap();
-    assert_eq!(place.store.insert_key(other, key("again"), &secret, NOW).await, Err(KeyError::Exists));
-    assert_eq!(place.store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap().key, id);
+    let id = place.store.insert_key(place.company, key("first"), &secret, &by(), NOW).await.unwrap();
+    assert_eq!(place.store.insert_key(other, key("again"), &secret, &by(), NOW).await, Err(KeyError::Exists));
+    assert_eq!(place.store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap().id(), id.0);
 }
 
 #[tokio::test]
@@ -84,7 +87,7 @@ async fn new_keys_have_the_documented_form_and_hide_in_debug_output() {
 #[tokio::test]
 async fn only_hashes_are_stored() {
     let Place { directory, store, company, .. } = Place::new().await;
-    let (_, secret) = store.create_key(company, key("ci"), NOW).await.unwrap();
+    let (_, secret) = store.create_key(company, key("ci"), &by(), NOW).await.unwrap();
     drop(store);
     let bytes = std::fs::read(directory.path().join("loopfour.db")).unwrap();
     let random = &secret.reveal().as_bytes()["wfk_".len()..];
@@ -96,10 +99,10 @@ async fn only_hashes_are_stored() {
 async fn lists_show_keys_that_are_not_revoked_with_their_last_use() {
     let place = Place::new().await;
     let (store, company) = (&place.store, place.company);
-    let (first, secret) = store.create_key(company, key("first"), NOW).await.unwrap();
-    let (second, _) = store.create_key(company, key("second"), NOW).await.unwrap();
-    let (third, _) = store.create_key(company, key("third"), NOW).await.unwrap();
-    store.revoke_key(company, third, NOW).await.unwrap();
+    let (first, secret) = store.create_key(company, key("first"), &by(), NOW).await.unwrap();
+    let (second, _) = store.create_key(company, key("second"), &by(), NOW).await.unwrap();
+    let (third, _) = store.create_key(company, key("third"), &by(), NOW).await.unwrap();
+    store.revoke_key(company, third, &by(), NOW).await.unwrap();
     let page = store.keys(company, newest(1)).await.unwrap();
     assert_eq!((page.rows[0].id, page.rows[0].name.as_str()), (second, "second"));
     let page = store.keys(company, Span { after: page.next, ..newest(1) }).await.unwrap();

@@ -22,7 +22,8 @@ use std::path::PathBuf;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{Append, Journal as _, JournalError};
 use loopfour_engine::{
-    CompanyId, Entry, Event, Run, RunId, RunStatus, StepPath, Summary, Timestamp, TriggerKind, WorkflowId,
+    Actor, CompanyId, Entry, Event, Run, RunId, RunStatus, StepPath, Summary, Timestamp, TriggerKind,
+    WorkflowId,
 };
 use loopfour_lang::Value;
 use loopfour_store::{Order, Span, Store};
@@ -44,7 +45,7 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path(), NOW).unwrap();
         let company = store.default_company();
-        let workflow = store.create_workflow(company, "Dunning", "{}", NOW).await.unwrap().id;
+        let workflow = store.create_workflow(company, "Dunning", "{}", &by(), NOW).await.unwrap().id;
         Place { directory, store, company, workflow }
     }
 
@@ -106,6 +107,11 @@ fn skips(run: RunId, expected: u64, count: u64) -> Append {
         |seq| Entry { seq, at: NOW, event: Event::StepSkipped { path: StepPath(format!("step-{seq}")) } };
     let entries = (expected + 1..=expected + count).map(entry).collect();
     Append { run, expected, entries, summary: summary(RunStatus::Running) }
+}
+
+/// Whoever does something in a test.
+fn by() -> Actor {
+    Actor { id: "key_test".to_owned(), name: "test".to_owned(), address: Some("192.0.2.1".to_owned()) }
 }
 
 fn newest(limit: u32) -> Span {

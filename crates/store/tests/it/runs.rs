@@ -26,7 +26,8 @@ async fn pages_hold_every_run_once_in_both_orders_over_equal_times() {
     let mut all = Vec::new();
     for number in 0..24_usize {
         if number == 12 {
-            place.workflow = place.store.create_workflow(place.company, "Other", "{}", NOW).await.unwrap().id;
+            place.workflow =
+                place.store.create_workflow(place.company, "Other", "{}", &by(), NOW).await.unwrap().id;
         }
         // Eight runs share each instant.
         let at = Timestamp(NOW.0 + i64::try_from(number / 8).unwrap());

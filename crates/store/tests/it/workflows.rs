@@ -9,6 +9,7 @@ fn edit(name: &str, source: &str) -> Edit {
         change_summary: None,
         expected_version: None,
         from: WorkflowStatus::LIVING.to_vec(),
+        rolled_back_to: None,
     }
 }
 
@@ -32,7 +33,7 @@ async fn each_edit_makes_a_version_and_keeps_the_old_ones() {
         expected_version: Some(1),
         ..edit("Reminders", "{ \"two\": 2.50 }")
     };
-    let row = store.update_workflow(company, id, second, later).await.unwrap();
+    let row = store.update_workflow(company, id, second, &by(), later).await.unwrap();
     let expected = WorkflowRow { version: 2, name: "Reminders".to_owned(), updated_at: later, ..created };
     assert_eq!(row, expected);
     assert_eq!(store.workflow(company, id).await.unwrap(), Some(expected));
@@ -53,40 +54,47 @@ async fn changes_are_refused_by_version_and_status() {
     let (store, company, id) = (&place.store, place.company, place.workflow);
     let conflict = WorkflowError::VersionConflict { workflow: id, current: 1 };
     let stale = Edit { expected_version: Some(2), ..edit("a", "1") };
-    assert_eq!(store.update_workflow(company, id, stale, NOW).await, Err(conflict.clone()));
+    assert_eq!(store.update_workflow(company, id, stale, &by(), NOW).await, Err(conflict.clone()));
     let stale = StatusChange {
         expected_version: Some(2),
         ..change(&[WorkflowStatus::Draft], WorkflowStatus::Active)
     };
-    assert_eq!(store.set_status(company, id, stale, NOW).await, Err(conflict));
+    assert_eq!(store.set_status(company, id, stale, &by(), NOW).await, Err(conflict));
 
     let state = |status| Err(WorkflowError::InvalidState { workflow: id, status });
     let pause = change(&[WorkflowStatus::Active], WorkflowStatus::Paused);
-    assert_eq!(store.set_status(company, id, pause.clone(), NOW).await, state(WorkflowStatus::Draft));
+    assert_eq!(store.set_status(company, id, pause.clone(), &by(), NOW).await, state(WorkflowStatus::Draft));
     let only_drafts = Edit { from: vec![WorkflowStatus::Draft], ..edit("a", "1") };
-    let activated =
-        store.set_status(company, id, change(&[WorkflowStatus::Draft], WorkflowStatus::Active), NOW).await;
+    let activated = store
+        .set_status(company, id, change(&[WorkflowStatus::Draft], WorkflowStatus::Active), &by(), NOW)
+        .await;
     assert_eq!(activated.unwrap().status, WorkflowStatus::Active);
-    assert_eq!(store.update_workflow(company, id, only_drafts, NOW).await, state(WorkflowStatus::Active));
-    assert_eq!(store.set_status(company, id, pause, NOW).await.unwrap().status, WorkflowStatus::Paused);
+    assert_eq!(
+        store.update_workflow(company, id, only_drafts, &by(), NOW).await,
+        state(WorkflowStatus::Active)
+    );
+    assert_eq!(
+        store.set_status(company, id, pause, &by(), NOW).await.unwrap().status,
+        WorkflowStatus::Paused
+    );
     let archive = change(&WorkflowStatus::LIVING, WorkflowStatus::Archived);
-    store.set_status(company, id, archive.clone(), NOW).await.unwrap();
-    assert_eq!(store.set_status(company, id, archive, NOW).await, state(WorkflowStatus::Archived));
+    store.set_status(company, id, archive.clone(), &by(), NOW).await.unwrap();
+    assert_eq!(store.set_status(company, id, archive, &by(), NOW).await, state(WorkflowStatus::Archived));
     let stale = Edit { expected_version: Some(7), ..edit("a", "1") };
-    assert_eq!(store.update_workflow(company, id, stale, NOW).await, state(WorkflowStatus::Archived));
+    assert_eq!(store.update_workflow(company, id, stale, &by(), NOW).await, state(WorkflowStatus::Archived));
     assert_eq!(store.workflow(company, id).await.unwrap().unwrap().version, 1);
 
     let unknown = WorkflowId(Uuid::now_v7());
     let missing = Err(WorkflowError::Missing(unknown));
-    assert_eq!(store.update_workflow(company, unknown, edit("a", "1"), NOW).await, missing);
+    assert_eq!(store.update_workflow(company, unknown, edit("a", "1"), &by(), NOW).await, missing);
 }
 
 #[tokio::test]
 async fn of_two_edits_of_one_version_one_wins() {
     let place = Place::new().await;
-    let update = |name| {
+    let update = async |name| {
         let edit = Edit { expected_version: Some(1), ..edit(name, "1") };
-        place.store.update_workflow(place.company, place.workflow, edit, NOW)
+        place.store.update_workflow(place.company, place.workflow, edit, &by(), NOW).await
     };
     let (one, two) = tokio::join!(update("one"), update("two"));
     assert_eq!(one.unwrap().version, 2);
@@ -102,7 +110,7 @@ async fn the_head_in_memory_follows_every_change() {
     let store = Store::open(directory.path(), NOW).unwrap();
     assert_eq!(store.workflow(company, workflow).await.unwrap().unwrap().version, 1);
     for version in 2..10 {
-        store.update_workflow(company, workflow, edit("x", "1"), NOW).await.unwrap();
+        store.update_workflow(company, workflow, edit("x", "1"), &by(), NOW).await.unwrap();
         assert_eq!(store.workflow(company, workflow).await.unwrap().unwrap().version, version);
     }
 }
@@ -113,12 +121,12 @@ async fn lists_are_paged_searched_and_leave_out_archived_ones() {
     let (store, company) = (&place.store, place.company);
     let mut ids = vec![place.workflow];
     for name in ["Ärger 100%", "dunning_weekly", "Zahlung"] {
-        ids.push(store.create_workflow(company, name, "{}", NOW).await.unwrap().id);
+        ids.push(store.create_workflow(company, name, "{}", &by(), NOW).await.unwrap().id);
     }
     let archive = change(&WorkflowStatus::LIVING, WorkflowStatus::Archived);
-    store.set_status(company, ids[3], archive, NOW).await.unwrap();
+    store.set_status(company, ids[3], archive, &by(), NOW).await.unwrap();
     store
-        .set_status(company, ids[1], change(&[WorkflowStatus::Draft], WorkflowStatus::Active), NOW)
+        .set_status(company, ids[1], change(&[WorkflowStatus::Draft], WorkflowStatus::Active), &by(), NOW)
         .await
         .unwrap();
 
