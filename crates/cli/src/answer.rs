@@ -229,6 +229,8 @@ pub struct Connection {
     pub status: String,
     /// The provider's id of the account.
     pub external_account_id: Option<String>,
+    /// The one before, where a person has not said that it is the same.
+    pub former_account_id: Option<String>,
     /// `live`, `test`, `sandbox`.
     pub mode: Option<String>,
     /// Why it is not active, and what to do about it.

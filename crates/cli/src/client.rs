@@ -184,16 +184,6 @@ impl Client {
         }
     }
 
-    /// Reads what stands outside the API and has no envelope.
-    ///
-    /// # Errors
-    /// The server cannot be reached or answers an error.
-    pub async fn bare<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let response = self.send(self.request(Method::GET, path)).await?;
-        let body = self.body(response).await?;
-        self.read(&body)
-    }
-
     /// Hands on a long text as it comes, however long that takes, until nobody listens any more.
     ///
     /// # Errors
@@ -253,18 +243,12 @@ impl Client {
     }
 
     async fn open<T: DeserializeOwned>(&self, response: Response) -> Result<Envelope<T>, Failure> {
-        let body = self.body(response).await?;
-        self.read(&body)
-    }
-
-    async fn body(&self, response: Response) -> Result<String, Failure> {
         let status = response.status();
         let body = response.text().await.map_err(|cause| self.unreachable(&cause))?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
-    }
-
-    fn read<T: DeserializeOwned>(&self, body: &str) -> Result<T, Failure> {
-        serde_json::from_str(body).map_err(|cause| {
+        if !status.is_success() {
+            return Err(refusal(status, &body));
+        }
+        serde_json::from_str(&body).map_err(|cause| {
             Failure::failed(format!("{} does not answer as a LoopFour server does: {cause}", self.address()))
         })
     }

@@ -36,8 +36,18 @@ enum Command {
 #[command(after_help = "\
 Examples:
   loopfour audit list
-  loopfour audit list --all --json | jq 'select(.action == \"key.create\")'")]
+  loopfour audit list --action key.create
+  loopfour audit list --actor mem_0198d5c4-5c7a-7b6e-9f0a-2d1c3b4a5968 --all --json")]
 struct List {
+    /// Only this action, such as workflow.activate.
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// Only what this key (key_...) or member (mem_...) did.
+    #[arg(long, value_name = "ID")]
+    actor: Option<String>,
+    /// Only what was done to this.
+    #[arg(long, value_name = "ID")]
+    object: Option<String>,
     #[command(flatten)]
     part: Part,
     #[command(flatten)]
@@ -75,7 +85,9 @@ impl Audit {
 
 impl List {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let (path, query) = ("/api/v1/audit", Vec::new());
+        let query = [("action", self.action), ("actor", self.actor), ("object", self.object)];
+        let query = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let path = "/api/v1/audit";
         let head = &["ROW", "AT, UTC", "ACTION", "OBJECT", "FROM", "WHO"];
         self.part.print(client, listing::List { path, query, head, row }).await
     }

@@ -84,7 +84,7 @@ async fn wait(client: &Client, authorization: &answer::Authorization) -> Result<
     let path = format!("/connect/{page}/state");
     let mut turns = SPINNER.iter().cycle();
     loop {
-        let attempt: answer::Attempt = client.bare(&path).await?;
+        let attempt: answer::Attempt = client.get(&path).await?;
         if attempt.status != "open" {
             return Ok(attempt);
         }

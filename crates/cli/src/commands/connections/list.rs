@@ -11,7 +11,7 @@ use crate::table::Cell;
 
 /// List connections, the newest first.
 ///
-/// The columns are id, status, provider, mode, account and name.
+/// The columns are id, status, provider, account and name.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,7 +35,7 @@ impl List {
         let list = listing::List {
             path: LIST,
             query: query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            head: &["ID", "STATUS", "PROVIDER", "MODE", "ACCOUNT", "NAME"],
+            head: &["ID", "STATUS", "PROVIDER", "ACCOUNT", "NAME"],
             row,
         };
         self.part.print(client, list).await
@@ -43,13 +43,11 @@ impl List {
 }
 
 fn row(connection: &answer::Connection) -> Vec<Cell> {
-    let or_none = |text: &Option<String>| Cell::of(text.as_deref().unwrap_or("-"));
     vec![
         Cell::of(&connection.id),
         Cell::of(&connection.status).styled(colour(&connection.status)),
         Cell::of(&connection.provider),
-        or_none(&connection.mode),
-        or_none(&connection.external_account_id),
+        Cell::of(connection.external_account_id.as_deref().unwrap_or("-")),
         Cell::of(&connection.name),
     ]
 }

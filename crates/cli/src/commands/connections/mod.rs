@@ -122,6 +122,10 @@ fn describe(connection: &answer::Connection) -> String {
         (None, Some(mode)) => Some(format!("mode {mode}")),
         (None, None) => None,
     });
+    let former = connection.former_account_id.as_deref().map(one_line);
+    lines.extend(former.map(|former| {
+        format!("account before {former}: its runs wait, unless `loopfour connections set --same-account` says it is the same")
+    }));
     lines.extend(connection.last_synced_at.as_deref().map(|at| format!("last good at {}", one_line(at))));
     let settings = connection.settings.as_object().into_iter().flatten();
     lines.extend(settings.filter(|(_, value)| !value.is_null()).map(|(name, value)| {

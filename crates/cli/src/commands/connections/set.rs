@@ -5,10 +5,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Target, body, tell};
-use crate::answer;
 use crate::client::Client;
 use crate::failure::{DONE, Failure};
-use crate::listing::read;
 use crate::secret;
 
 /// Change a connection: its name, and how calls are made with it.
@@ -52,45 +50,53 @@ pub struct Set {
 impl Set {
     pub(super) async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
         let path = self.target.path(client).await?;
+        let text = |value: Option<String>| {
+            value.map(|value| if value.is_empty() { Value::Null } else { value.into() })
+        };
+        let settings = body([
+            ("stripeAccount", text(self.stripe_account)),
+            ("apiVersion", text(self.api_version)),
+            ("pace", self.pace.as_deref().map(pace)),
+            ("events", self.events.map(Value::from)),
+        ]);
         let body = body([
-            ("settings", self.settings(client, &path).await?),
-            ("webhookSecrets", self.secrets().await?),
+            ("name", self.name.map(Value::from)),
+            ("settings", Some(settings).filter(|settings| settings != &json!({}))),
+            ("webhookSecrets", if self.webhook_secrets { Some(secrets().await?) } else { None }),
             ("sameAccount", self.same_account.then(|| json!(true))),
-            ("name", self.name.map(Value::String)),
         ]);
         let connection: Box<RawValue> = client.patch(&path, body.to_string()).await?;
         tell(&connection, self.target.json).map(|_| DONE)
     }
+}
 
-    /// All settings as they are to be, if one changes.
-    async fn settings(&self, client: &Client, path: &str) -> Result<Option<Value>, Failure> {
-        let changes = [
-            ("stripeAccount", &self.stripe_account),
-            ("apiVersion", &self.api_version),
-            ("pace", &self.pace),
-            ("events", &self.events),
-        ];
-        if changes.iter().all(|(_, value)| value.is_none()) {
-            return Ok(None);
-        }
-        let stored: Box<RawValue> = client.get(path).await?;
-        let stored: answer::Connection = read(stored.get())?;
-        let mut settings = stored.settings.as_object().cloned().unwrap_or_default();
-        for (name, value) in changes {
-            if let Some(value) = value {
-                settings.insert(name.to_owned(), json!(value));
-            }
-        }
-        settings.retain(|_, value| !value.is_null() && value != "");
-        Ok(Some(Value::Object(settings)))
+/// As the API takes it. What is none is refused there.
+fn pace(text: &str) -> Value {
+    let figure = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
+    let parts = text.split(',').map(|part| Some(part.split_once('=')?));
+    let parts = parts.map(|part| part.map(|(name, value)| (name.trim().to_owned(), figure(value.trim()))));
+    match parts.collect::<Option<Value>>() {
+        Some(parts) => parts,
+        None if text.is_empty() => Value::Null,
+        None => json!(text),
     }
+}
 
-    async fn secrets(&self) -> Result<Option<Value>, Failure> {
-        if !self.webhook_secrets {
-            return Ok(None);
-        }
-        let text = secret::given(None, "webhook secret").await?;
-        let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
-        Ok(Some(lines.collect()))
+async fn secrets() -> Result<Value, Failure> {
+    let text = secret::given(None, "webhook secret").await?;
+    let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_written_as_the_setting_is() {
+        assert_eq!(pace("read=50, write=off"), json!({"read": 50, "write": "off"}));
+        assert_eq!(pace("off"), json!("off"));
+        assert_eq!(pace(""), Value::Null);
+        assert_eq!(pace("fast"), json!("fast"), "the server says what is wrong with it");
     }
 }
