@@ -1,37 +1,45 @@
-//! Who asks, and what they may do: the key in `x-api-key` stands for a company and a set of scopes.
+//! Who asks, and what they may do: the key in `x-api-key`, or a session's cookie, stands for a company and a set of scopes.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use hyper::Method;
 use hyper::http::request::Parts;
 use loopfour_engine::{Actor, CompanyId, StepPath};
-use loopfour_store::{Principal, Scope};
+use loopfour_store::{Holder, Principal, Scope};
 use tokio::sync::watch;
 
-use crate::App;
 use crate::error::{Code, Error};
 use crate::rate::{Class, Peer, Slot};
+use crate::{App, session};
 
 /// The header that carries the key.
 pub const API_KEY: &str = "x-api-key";
 /// The longest that a stream sleeps without looking at its key's end.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Who sent a request. Being there means that the key is good; which scope it needs is for the handler to say.
+/// Who sent a request. Being there means that the key or the session is good; which scope it needs is for the handler to
+/// say.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Arc<Principal>);
+pub struct Caller {
+    /// Whom it stands for.
+    pub principal: Arc<Principal>,
+    /// Where the request came from.
+    address: Option<IpAddr>,
+}
 
 impl Caller {
     /// Whose things are asked for.
     pub fn company(&self) -> CompanyId {
-        self.0.company
+        self.principal.company
     }
 
-    /// Who asks, for journals and the audit log.
+    /// Who asks and from where, for journals and the audit log.
     pub fn actor(&self) -> Actor {
-        self.0.actor(None)
+        self.principal.actor(self.address.map(|address| address.to_canonical().to_string()))
     }
 
     /// Demands a scope.
@@ -39,10 +47,14 @@ impl Caller {
     /// # Errors
     /// 403 that names it.
     pub fn needs(&self, scope: Scope) -> Result<(), Error> {
-        if self.0.scopes.contains(&scope) {
+        if self.principal.scopes.contains(&scope) {
             return Ok(());
         }
-        Err(Error::new(Code::Forbidden, format!("the key has not the scope `{scope}`")))
+        let who = match self.principal.holder {
+            Holder::Key { .. } => "the key has",
+            Holder::Member { .. } => "your role has",
+        };
+        Err(Error::new(Code::Forbidden, format!("{who} not the scope `{scope}`")))
     }
 }
 
@@ -59,7 +71,7 @@ impl Access {
     /// The access of this caller from now on.
     pub fn of(caller: Caller, app: &App) -> Access {
         // The key may have been revoked since it was looked at.
-        Access { principal: caller.0, revocations: app.store().revocations(), doubtful: true }
+        Access { principal: caller.principal, revocations: app.store().revocations(), doubtful: true }
     }
 
     /// Whose things may be seen.
@@ -98,24 +110,12 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Error> {
-        let mut keys = parts.headers.get_all(API_KEY).iter();
-        let refused = |message: &str| Error::new(Code::Unauthorized, message);
-        let key = match (keys.next(), keys.next()) {
-            (Some(key), None) => key,
-            (None, _) => return Err(refused("the header `x-api-key` is missing")),
-            (Some(_), Some(_)) => return Err(refused("the header `x-api-key` is given more than once")),
+        let principal = if parts.headers.contains_key(API_KEY) {
+            by_key(parts, app).await?
+        } else {
+            by_session(parts, app).await?
         };
-        let now = app.now();
-        // What is no text is no key either.
-        let principal = app.store().authenticate(key.to_str().unwrap_or_default(), now).await?;
-        let Some(principal) = principal else {
-            // Looked up all the same: a valid key is never slowed by others at its address.
-            if let Some(Peer(address)) = parts.extensions.get() {
-                app.rates().unknown_key(*address, now)?;
-            }
-            return Err(refused("the API key is unknown, or its time is over"));
-        };
-        match app.rates().admit(principal.id(), Class::of(&parts.method, parts.uri.path()), now) {
+        match app.rates().admit(principal.id(), Class::of(&parts.method, parts.uri.path()), app.now()) {
             Ok(Some(standing)) => Slot::note(parts, standing),
             Ok(None) => {}
             Err((standing, refusal)) => {
@@ -123,8 +123,53 @@ impl FromRequestParts<App> for Caller {
                 return Err(refusal);
             }
         }
-        Ok(Caller(principal))
+        Ok(Caller { principal, address: address(parts) })
     }
+}
+
+async fn by_key(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
+    let mut keys = parts.headers.get_all(API_KEY).iter();
+    let key = match (keys.next(), keys.next()) {
+        (Some(key), None) => key,
+        _ => return Err(refused("the header `x-api-key` is given more than once")),
+    };
+    // What is no text is no key either.
+    let principal = app.store().authenticate(key.to_str().unwrap_or_default(), app.now()).await?;
+    match principal {
+        Some(principal) => Ok(principal),
+        None => Err(failed(parts, app, "the API key is unknown, or its time is over")),
+    }
+}
+
+/// By the cookie of a session; what changes something must come from our own pages too.
+async fn by_session(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
+    let Some(token) = session::cookie(&parts.headers, session::SESSION) else {
+        return Err(refused("the header `x-api-key` is missing"));
+    };
+    let principal = app.store().authenticate_session(&token, app.now()).await?;
+    let Some(principal) = principal else {
+        return Err(failed(parts, app, "the session is over; sign in again"));
+    };
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        session::own_origin(parts, app)?;
+    }
+    Ok(principal)
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(Code::Unauthorized, message)
+}
+
+/// A refusal that counts against the address. Whoever has a good key or session is never slowed by others there: this is
+/// asked only after the look-up.
+pub fn failed(parts: &Parts, app: &App, message: &str) -> Error {
+    let slowed = address(parts).map_or(Ok(()), |address| app.rates().failed_sign_in(address, app.now()));
+    slowed.err().unwrap_or_else(|| refused(message))
+}
+
+/// The address at the other end of the connection.
+pub fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get().map(|Peer(address)| *address)
 }
 
 /// The `{id}` of an address. What is no id is as missing as an unknown one.
@@ -184,6 +229,10 @@ impl Named for loopfour_engine::WorkflowId {
 
 impl Named for loopfour_engine::KeyId {
     const KIND: &'static str = "key";
+}
+
+impl Named for loopfour_engine::MemberId {
+    const KIND: &'static str = "member";
 }
 
 impl Named for loopfour_engine::RunId {

@@ -17,7 +17,9 @@ pub mod rate;
 pub mod request;
 pub mod routes;
 mod serve;
+pub mod session;
 pub mod settings;
+pub mod sign_ins;
 pub mod view;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use crate::auth::Caller;
 use crate::error::{Code, Error};
 use crate::rate::Rates;
 use crate::settings::Settings;
+use crate::sign_ins::SignIns;
 
 pub use serve::serve;
 
@@ -48,6 +51,7 @@ struct Shared {
     services: Services,
     settings: Settings,
     rates: Rates,
+    sign_ins: SignIns,
     stopping: watch::Sender<bool>,
 }
 
@@ -71,7 +75,8 @@ impl App {
     /// The API over these services.
     pub fn new(services: Services, settings: Settings) -> App {
         let (rates, stopping) = (Rates::new(settings.rate_limits), watch::Sender::new(false));
-        App(Arc::new(Shared { services, settings, rates, stopping }))
+        let sign_ins = SignIns::default();
+        App(Arc::new(Shared { services, settings, rates, sign_ins, stopping }))
     }
 
     /// The database.
@@ -107,6 +112,11 @@ impl App {
     /// How often whom was here lately.
     pub fn rates(&self) -> &Rates {
         &self.0.rates
+    }
+
+    /// Sign-ins at the OpenID provider that have begun.
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.0.sign_ins
     }
 
     /// A version of a company's workflow, checked; from memory as a rule. `None` if the text that is stored has errors,

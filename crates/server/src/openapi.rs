@@ -21,7 +21,18 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 const SCHEMAS: &str = include_str!("../assets/schemas.json");
 
 /// Parameters by the name that routes give them: name, place, schema, description.
-const PARAMETERS: [(&str, &str, &str, &str, &str); 12] = [
+const PARAMETERS: [(&str, &str, &str, &str, &str); 17] = [
+    ("auditAction", "action", "query", r#"{"type":"string"}"#, "Those of this action, such as `key.create`."),
+    ("auditActor", "actor", "query", r#"{"type":"string"}"#, "Those of the key or member with this id."),
+    ("auditObject", "object", "query", r#"{"type":"string"}"#, "Those about the thing with this id."),
+    (
+        "auditFormat",
+        "format",
+        "query",
+        r#"{"type":"string","enum":["json","jsonl"],"default":"json"}"#,
+        "`jsonl`: all of it, as lines.",
+    ),
+    ("redirect", "redirect", "query", r#"{"type":"string"}"#, "The path of this server to come back to."),
     (
         "limit",
         "limit",
@@ -116,6 +127,7 @@ fn document() -> Value {
             {"name": "workflows", "description": "Definitions, their versions and their status"},
             {"name": "runs", "description": "What workflows did"},
             {"name": "keys", "description": "API keys"},
+            {"name": "access", "description": "Companies, their people, and what they did"},
             {"name": "server", "description": "The server itself; no key"},
         ],
         "paths": paths,

@@ -125,10 +125,16 @@ impl Query {
 /// The lists that have cursors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
+    /// The audit log.
+    Audit,
+    /// Companies.
+    Companies,
     /// API keys.
     Keys,
     /// Lines of a run's log.
     Logs,
+    /// Members.
+    Members,
     /// Runs.
     Runs,
     /// Versions of a workflow.
@@ -138,13 +144,25 @@ pub enum List {
 }
 
 impl List {
-    const ALL: [List; 5] = [List::Keys, List::Logs, List::Runs, List::Versions, List::Workflows];
+    const ALL: [List; 8] = [
+        List::Audit,
+        List::Companies,
+        List::Keys,
+        List::Logs,
+        List::Members,
+        List::Runs,
+        List::Versions,
+        List::Workflows,
+    ];
 
     /// The letter with which its cursors begin.
     fn letter(self) -> char {
         match self {
+            List::Audit => 'a',
+            List::Companies => 'c',
             List::Keys => 'k',
             List::Logs => 'l',
+            List::Members => 'm',
             List::Runs => 'r',
             List::Versions => 'v',
             List::Workflows => 'w',

@@ -23,8 +23,8 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// How many unknown keys one address may try in a minute.
-const UNKNOWN_KEYS: u32 = 20;
+/// How many unknown keys, and other failed sign-ins, one address may try in a minute.
+const FAILED_SIGN_INS: u32 = 20;
 /// The calls that count as execution, by the last part of their address.
 const EXECUTE: [&str; 7] = ["run", "cancel", "retry", "restart", "resolve", "candidates", "replay"];
 /// Milliseconds; requests of the same one are counted together.
@@ -272,23 +272,23 @@ pub struct Peer(pub IpAddr);
 /// All windows.
 pub struct Rates {
     limits: RateLimits,
-    keys: Tallies<(Uuid, Class)>,
+    holders: Tallies<(Uuid, Class)>,
     addresses: Tallies<IpAddr>,
 }
 
 impl Rates {
     /// Empty windows with these limits.
     pub fn new(limits: RateLimits) -> Rates {
-        Rates { limits, keys: Tallies::new(), addresses: Tallies::new() }
+        Rates { limits, holders: Tallies::new(), addresses: Tallies::new() }
     }
 
-    /// Counts a request of a key; `None` where there is no limit.
+    /// Counts a request of a key or a member; `None` where there is no limit.
     ///
     /// # Errors
     /// 429, with the standing to be told all the same; such a request does not count.
     pub fn admit(
         &self,
-        key: Uuid,
+        holder: Uuid,
         class: Class,
         now: Timestamp,
     ) -> Result<Option<Standing>, (Standing, Error)> {
@@ -298,7 +298,7 @@ impl Rates {
             Class::Execute => self.limits.execute,
         };
         let Limit::PerMinute(limit) = limit else { return Ok(None) };
-        let (taken, standing) = self.keys.take((key, class), limit, now);
+        let (taken, standing) = self.holders.take((holder, class), limit, now);
         if taken {
             return Ok(Some(standing));
         }
@@ -306,16 +306,18 @@ impl Rates {
         Err((standing, refusal(message, standing, now)))
     }
 
-    /// Counts an unknown key from an address.
+    /// Counts an unknown key, session or link from an address.
     ///
     /// # Errors
     /// 429 if there were many lately; such a request does not count.
-    pub fn unknown_key(&self, address: IpAddr, now: Timestamp) -> Result<(), Error> {
-        let (taken, standing) = self.addresses.take(network(address), UNKNOWN_KEYS, now);
+    pub fn failed_sign_in(&self, address: IpAddr, now: Timestamp) -> Result<(), Error> {
+        let (taken, standing) = self.addresses.take(network(address), FAILED_SIGN_INS, now);
         if taken {
             return Ok(());
         }
-        let message = format!("{UNKNOWN_KEYS} unknown API keys came from this address within a minute");
+        let message = format!(
+            "{FAILED_SIGN_INS} unknown API keys or failed sign-ins came from this address within a minute"
+        );
         Err(refusal(message, standing, now))
     }
 }

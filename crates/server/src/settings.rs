@@ -1,5 +1,8 @@
 //! What the operator settled about the API.
 
+use std::collections::BTreeMap;
+
+use loopfour_store::Role;
 use secrecy::SecretString;
 
 use crate::rate::RateLimits;
@@ -16,6 +19,8 @@ pub struct Settings {
     pub redirect_origins: Vec<String>,
     /// What Nango signs its webhooks with; without it none is taken.
     pub nango_signing_key: Option<SecretString>,
+    /// Which groups of the OpenID provider give which role.
+    pub roles: BTreeMap<String, Role>,
 }
 
 impl Settings {
@@ -26,6 +31,7 @@ impl Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             redirect_origins: Vec::new(),
             nango_signing_key: None,
+            roles: BTreeMap::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use hyper::{StatusCode, Uri};
 use loopfour_engine::{KeyId, Timestamp};
 use loopfour_lang::{Object, Value};
-use loopfour_store::{KeyError, KeyRow, NewKey, Scope};
+use loopfour_store::{Holder, KeyError, KeyRow, NewKey, Scope};
 use serde::Serialize;
 
 use crate::App;
@@ -66,7 +66,12 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     caller.needs(Scope::Admin)?;
     Query::of(request.uri()).finish()?;
     let now = app.now();
-    let key = wanted(body::required_object(request).await?, now)?;
+    let mut key = wanted(body::required_object(request).await?, now)?;
+    // A person's own ends with the person; one that a key makes is a machine's.
+    key.member = match caller.principal.holder {
+        Holder::Member { id, .. } => Some(id),
+        Holder::Key { .. } => None,
+    };
     for scope in &key.scopes {
         caller.needs(*scope)?;
     }

@@ -1,54 +1,57 @@
-//! `/api/v1/me`: whom the key stands for.
+//! `/api/v1/me`: whom the key or the session stands for.
 
-use axum::extract::State;
 use hyper::{StatusCode, Uri};
 use loopfour_engine::CompanyId;
-use loopfour_store::Holder;
+use loopfour_store::{Holder, Principal};
 use serde::Serialize;
 
-use crate::App;
 use crate::auth::Caller;
 use crate::envelope::Answer;
 use crate::error::Error;
 use crate::query::Query;
 
-#[derive(Serialize)]
-struct Me<'a> {
+/// Whom a key or a session stands for.
+#[derive(Debug, Serialize)]
+pub struct Me<'a> {
     company: Company<'a>,
     scopes: Vec<&'static str>,
-    holder: Asking<'a>,
+    holder: HolderView<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Company<'a> {
     id: CompanyId,
     name: &'a str,
 }
 
-#[derive(Serialize)]
-struct Asking<'a> {
+#[derive(Debug, Serialize)]
+struct HolderView<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    id: &'a str,
+    id: String,
     name: &'a str,
+}
+
+impl Me<'_> {
+    /// As clients see it.
+    pub fn of(principal: &Principal) -> Me<'_> {
+        let holder = match &principal.holder {
+            Holder::Key { id, name, .. } => HolderView { kind: "key", id: id.to_string(), name },
+            Holder::Member { id, email } => HolderView { kind: "member", id: id.to_string(), name: email },
+        };
+        Me {
+            company: Company { id: principal.company, name: &principal.company_name },
+            scopes: principal.scopes.iter().map(|scope| scope.name()).collect(),
+            holder,
+        }
+    }
 }
 
 /// `GET /me`, with any scope.
 ///
 /// # Errors
 /// 400, 401.
-pub async fn show(State(_): State<App>, caller: Caller, uri: Uri) -> Result<Answer, Error> {
+pub async fn show(caller: Caller, uri: Uri) -> Result<Answer, Error> {
     Query::of(&uri).finish()?;
-    let principal = &caller.0;
-    let holder = principal.actor(None);
-    let kind = match principal.holder {
-        Holder::Key { .. } => "key",
-        Holder::Member { .. } => "member",
-    };
-    let me = Me {
-        company: Company { id: principal.company, name: &principal.company_name },
-        scopes: principal.scopes.iter().map(|scope| scope.name()).collect(),
-        holder: Asking { kind, id: &holder.id, name: &holder.name },
-    };
-    Answer::new(StatusCode::OK, &me)
+    Answer::new(StatusCode::OK, &Me::of(&caller.principal))
 }

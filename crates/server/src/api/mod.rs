@@ -1,13 +1,19 @@
 //! The routes, one file per resource.
 
+pub mod audit;
+pub mod companies;
 pub mod health;
 pub mod keys;
+pub mod login;
 pub mod logs;
 pub mod me;
+pub mod members;
+pub mod oidc;
 pub mod reference;
 pub mod repair;
 pub mod restart;
 pub mod runs;
+pub mod session;
 pub mod start;
 pub mod status;
 pub mod versions;

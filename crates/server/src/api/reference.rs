@@ -1,7 +1,7 @@
 //! `/openapi.json` and `/docs`: the API's reference, for programs and for people. No key. The page loads nothing from
 //! elsewhere, so it works offline, and its policy allows nothing else.
 
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use hyper::Uri;
 use hyper::header::{self, HeaderValue};
 
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// # Errors
 /// 400.
 pub async fn document(uri: Uri) -> Result<Response, Error> {
-    served(&uri, "application/json", &DOCUMENT)
+    served(&uri, "application/json", DOCUMENT.as_str())
 }
 
 /// `GET /docs`.
@@ -47,7 +47,11 @@ pub async fn style(uri: Uri) -> Result<Response, Error> {
     served(&uri, "text/css; charset=utf-8", STYLE)
 }
 
-fn served(uri: &Uri, kind: &'static str, text: &'static str) -> Result<Response, Error> {
+/// A page, script or style of ours under a policy that lets it load nothing but our own.
+///
+/// # Errors
+/// 400 for any parameter.
+pub fn served(uri: &Uri, kind: &'static str, text: impl IntoResponse) -> Result<Response, Error> {
     Query::of(uri).finish()?;
     let mut response = text.into_response();
     let headers = response.headers_mut();

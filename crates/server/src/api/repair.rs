@@ -5,7 +5,7 @@
 use axum::extract::{Request, State};
 use hyper::StatusCode;
 use loopfour_engine::ports::{Act, ActError, Candidate, Deed, JournalError, Resolution};
-use loopfour_engine::{Actor, RunId, Timestamp};
+use loopfour_engine::{RunId, Timestamp};
 use loopfour_lang::{Document, Object, Value};
 use loopfour_store::Scope;
 use serde::Serialize;
@@ -202,7 +202,8 @@ fn said(body: Object) -> Result<(String, Resolution), Error> {
 /// Does it, and answers with the run as it stands then.
 async fn act(app: &App, caller: &Caller, id: RunId, what: Deed, status: StatusCode) -> Result<Answer, Error> {
     exists(app, caller, id).await?;
-    let done = app.runs().act(id, Act { by: caller.actor(), what }).await;
+    let by = caller.actor();
+    let done = app.runs().act(id, Act { by, what }).await;
     runs::show_state(app, done.map_err(|error| refused(error, "id"))?, status).await
 }
 

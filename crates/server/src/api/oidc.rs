@@ -1,0 +1,252 @@
+//! `/api/v1/session/oidc`: signing in by the OpenID provider. A browser goes there and comes back; what it brings back
+//! counts once, within ten minutes, and only in the browser that went.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::response::Response;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Uri};
+use loopfour_engine::identity::{Identity, SignInError};
+use loopfour_engine::{Actor, Timestamp};
+use loopfour_store::{Deed, MemberChange, MemberError, MemberRow, Role, SessionOf};
+use tracing::warn;
+
+use crate::App;
+use crate::api::session::refusal;
+use crate::auth;
+use crate::error::{Code, Error};
+use crate::query::Query;
+use crate::session;
+use crate::sign_ins::{Begun, LIFETIME};
+
+/// The cookie that ties a sign-in to the browser that began it.
+const TIE: &str = "loopfour_oidc";
+/// Where that cookie goes.
+const PATH: &str = "/api/v1/session/oidc";
+
+/// `GET /session/oidc`: to the provider. `redirect` is a path of this server to come back to.
+///
+/// # Errors
+/// 409 where no provider is configured; 503 while it gives no answer; 400, 429.
+pub async fn begin(State(app): State<App>, uri: Uri) -> Result<Response, Error> {
+    let mut query = Query::of(&uri);
+    let onward = query.text("redirect");
+    if let Some(path) = onward.as_deref().filter(|path| !is_own_path(path)) {
+        query.problem("redirect", format!("`redirect` must be a path of this server, not `{path}`"));
+    }
+    query.finish()?;
+    let provider = app.identity().ok_or_else(|| {
+        let message = "no OpenID provider is configured; set `oidc.issuer` and `oidc.client_id` \
+                       (LOOPFOUR_OIDC_ISSUER, LOOPFOUR_OIDC_CLIENT_ID)";
+        Error::new(Code::InvalidState, message)
+    })?;
+    let sign_in = provider.begin(&back(&app)).await.map_err(unavailable)?;
+    let (url, state) = (sign_in.url.clone(), sign_in.state.clone());
+    let onward = onward.unwrap_or_else(|| "/login".to_owned());
+    app.sign_ins().add(Begun { sign_in, onward, at: app.now() });
+    let tie = session::set_cookie(&app, TIE, &state, PATH, LIFETIME / 1000);
+    gone_on(&url, &[tie])
+}
+
+/// `GET /session/oidc/callback`: back from the provider, with a code or a refusal.
+///
+/// # Errors
+/// 401 for anything that is not a sign-in which this browser began; 403 for a person who is no member; 503 while the
+/// provider gives no answer.
+pub async fn callback(State(app): State<App>, request: Request) -> Result<Response, Error> {
+    let (parts, _) = request.into_parts();
+    let found = finish(&app, &parts).await;
+    let (member, onward) = match found {
+        Ok(found) => found,
+        Err(refused) => {
+            if refused.code == Code::Unauthorized {
+                return Err(auth::failed(&parts, &app, &refused.message));
+            }
+            return Err(refused);
+        }
+    };
+    let by = member.actor(address(&parts));
+    let opened = app.store().open_session(member.company, SessionOf::Member(member.id), &by, app.now()).await;
+    let opened = opened.map_err(refusal)?;
+    let untie = session::set_cookie(&app, TIE, "", PATH, 0);
+    gone_on(&onward, &[untie, session::open(&app, &opened)])
+}
+
+async fn finish(app: &App, parts: &Parts) -> Result<(MemberRow, String), Error> {
+    let refused = |message: &str| Error::new(Code::Unauthorized, message);
+    // Providers add parameters of their own, so not each is known.
+    let pairs =
+        axum::extract::Query::<Vec<(String, String)>>::from_request_parts(&mut parts.clone(), app).await;
+    let pairs = pairs.map(|query| query.0).unwrap_or_default();
+    let one = |name: &str| {
+        let mut values = pairs.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+        values.next().filter(|_| values.next().is_none())
+    };
+    let state = one("state").ok_or_else(|| refused("the sign-in is not one that began here"))?;
+    let tie = session::cookie(&parts.headers, TIE);
+    if tie.as_deref() != Some(state) {
+        return Err(refused("the sign-in did not begin in this browser, or took too long; begin again"));
+    }
+    let begun = app.sign_ins().take(state, app.now());
+    let begun =
+        begun.ok_or_else(|| refused("the sign-in was used already, or took too long; begin again"))?;
+    if let Some(error) = one("error") {
+        let shown: String = error.chars().filter(|letter| letter.is_ascii_graphic()).take(80).collect();
+        return Err(refused(&format!("the OpenID provider did not sign you in: {shown}")));
+    }
+    let code = one("code").ok_or_else(|| refused("the OpenID provider sent no code"))?;
+    let provider = app.identity().ok_or_else(|| refused("no OpenID provider is configured"))?;
+    let identity = provider.finish(begun.sign_in, &back(app), code).await.map_err(unavailable)?;
+    Ok((member(app, parts, &identity).await?, begun.onward))
+}
+
+/// The member that the person is: the one bound to the identity, else one with the verified address, else, where a group
+/// gives a role, a new one of the company `default`. A group's role counts at each sign-in.
+async fn member(app: &App, parts: &Parts, identity: &Identity) -> Result<MemberRow, Error> {
+    let (store, now) = (app.store(), app.now());
+    let role = role(app, identity);
+    let by = Actor { address: address(parts), ..Actor::system("OpenID") };
+    let known = store.member_by_identity(&identity.issuer, &identity.subject).await?;
+    let member = match known {
+        Some(member) => member,
+        None => match unbound(app, identity, role, &by, now).await? {
+            Some(member) => {
+                let bound = store.bind_identity(&member, &identity.issuer, &identity.subject, &by, now).await;
+                bound.map_err(|error| denied(error, &member.email))?;
+                member
+            }
+            None => return Err(nobody(app, identity, by).await),
+        },
+    };
+    if !member.active {
+        return Err(nobody(app, identity, by).await);
+    }
+    match role {
+        Some(role) if role != member.role => {
+            let change = MemberChange { role: Some(role), active: None };
+            let changed = store.update_member(member.company, member.id, change, &by, now).await;
+            changed.map_err(|error| denied(error, &member.email))
+        }
+        Some(_) | None => Ok(member),
+    }
+}
+
+/// A member for a person whom nobody is bound to.
+async fn unbound(
+    app: &App,
+    identity: &Identity,
+    role: Option<Role>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<MemberRow>, Error> {
+    let Some(email) = &identity.email else { return Ok(None) };
+    let (store, default) = (app.store(), app.store().default_company());
+    let members = store.members_by_email(email).await?;
+    let active = || members.iter().filter(|member| member.active);
+    let found = active().find(|member| member.company == default).or_else(|| active().next());
+    if let Some(member) = found {
+        return Ok(Some(member.clone()));
+    }
+    // A member who was deactivated does not come back by a group.
+    let Some(role) = role.filter(|_| members.is_empty()) else { return Ok(None) };
+    let made = store.create_member(default, email, role, by, now).await;
+    made.map(Some).map_err(|error| denied(error, email))
+}
+
+/// The widest role that one of the person's groups gives.
+fn role(app: &App, identity: &Identity) -> Option<Role> {
+    let roles = &app.settings().roles;
+    identity
+        .groups
+        .iter()
+        .filter_map(|group| roles.get(group).copied())
+        .max_by_key(|role| role.scopes().len())
+}
+
+/// A person who is signed in at the provider and may not come in here.
+async fn nobody(app: &App, identity: &Identity, by: Actor) -> Error {
+    let who = identity.email.as_deref().unwrap_or(&identity.subject);
+    let deed = Deed::new("session.refuse", "person", who);
+    if let Err(cause) = app.store().record(app.store().default_company(), &by, deed, app.now()).await {
+        warn!(%cause, "a refused sign-in is not in the audit log");
+    }
+    let message = match &identity.email {
+        Some(email) => format!("`{email}` is not an active member here; ask an admin to invite you"),
+        None => "the OpenID provider does not say that your e-mail address is verified, and no member is bound to your \
+                 account; ask an admin"
+            .to_owned(),
+    };
+    Error::new(Code::Forbidden, message)
+}
+
+fn denied(error: MemberError, who: &str) -> Error {
+    match error {
+        MemberError::Storage(cause) => cause.into(),
+        MemberError::OtherPerson(_) => {
+            Error::new(Code::Forbidden, format!("`{who}` is bound to another account of the OpenID provider"))
+        }
+        MemberError::Missing(_) | MemberError::Exists(_) | MemberError::Inactive(_) => {
+            Error::new(Code::Forbidden, format!("`{who}` is not an active member here"))
+        }
+    }
+}
+
+fn unavailable(error: SignInError) -> Error {
+    match error {
+        SignInError::Unavailable(cause) => Error::unavailable("the OpenID provider gives no answer", cause),
+        SignInError::Refused(message) => Error::new(Code::Unauthorized, message),
+    }
+}
+
+fn back(app: &App) -> String {
+    format!("{}{PATH}/callback", app.settings().public_url)
+}
+
+fn address(parts: &Parts) -> Option<String> {
+    auth::address(parts).map(|address| address.to_canonical().to_string())
+}
+
+/// A path of ours, which no browser takes for another host.
+fn is_own_path(path: &str) -> bool {
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    plain && path.starts_with('/') && !path.starts_with("//") && path.len() <= 2048
+}
+
+/// 303 to there, with these cookies.
+fn gone_on(to: &str, cookies: &[String]) -> Result<Response, Error> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let mut add = |name: HeaderName, value: &str| {
+        let value = HeaderValue::from_str(value).map_err(Error::internal)?;
+        response.headers_mut().append(name, value);
+        Ok::<(), Error>(())
+    };
+    add(header::LOCATION, to)?;
+    cookies.iter().try_for_each(|cookie| add(header::SET_COOKIE, cookie))?;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own_path;
+
+    #[test]
+    fn only_paths_of_ours_are_gone_on_to() {
+        for good in ["/", "/login", "/runs?status=failed#x", "/a//b"] {
+            assert!(is_own_path(good), "{good}");
+        }
+        for bad in [
+            "",
+            "login",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "https://evil.example",
+            "/\t/evil",
+            "/a b",
+        ] {
+            assert!(!is_own_path(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `/api/v1/session`: signing in with a key or a one-time link, who is signed in, and signing out.
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Uri};
+use loopfour_store::{Holder, MemberError, Opened, Principal, SessionOf};
+
+use crate::App;
+use crate::api::me::Me;
+use crate::auth::{self, Caller};
+use crate::body::{self, Fields};
+use crate::envelope::Answer;
+use crate::error::{Code, Error};
+use crate::query::Query;
+use crate::session;
+
+/// Longest token of a link that is looked at, characters.
+const LONGEST_TOKEN: usize = 200;
+
+/// `POST /session`: with `x-api-key` a session of the key, else with the token of a link one of its member.
+///
+/// # Errors
+/// 401 for an unknown key or token, whatever is wrong with it; 403 from another site; 400, 408, 413, 415, 429.
+pub async fn create(State(app): State<App>, request: Request) -> Result<Response, Error> {
+    Query::of(request.uri()).finish()?;
+    let (mut parts, body) = request.into_parts();
+    if parts.headers.contains_key(header::ORIGIN) {
+        session::own_origin(&parts, &app)?;
+    }
+    if parts.headers.contains_key(auth::API_KEY) {
+        let caller =
+            <Caller as axum::extract::FromRequestParts<App>>::from_request_parts(&mut parts, &app).await?;
+        Fields::of(body::optional_object(Request::from_parts(parts, body)).await?).finish()?;
+        return with_key(&app, &caller).await;
+    }
+    let head = parts.clone();
+    let mut fields = Fields::of(body::required_object(Request::from_parts(parts, body)).await?);
+    let token = fields.required("token").and_then(|token| fields.text("token", &token, LONGEST_TOKEN));
+    fields.finish()?;
+    with_link(&app, &head, &token.unwrap_or_default()).await
+}
+
+async fn with_key(app: &App, caller: &Caller) -> Result<Response, Error> {
+    let holder = match &caller.principal.holder {
+        Holder::Key { id, .. } => SessionOf::Key(*id),
+        Holder::Member { id, .. } => SessionOf::Member(*id),
+    };
+    let opened = app.store().open_session(caller.company(), holder, &caller.actor(), app.now()).await;
+    signed_in(app, opened).await
+}
+
+async fn with_link(app: &App, parts: &Parts, token: &str) -> Result<Response, Error> {
+    let Some(member) = app.store().redeem(token, app.now()).await? else {
+        return Err(auth::failed(
+            parts,
+            app,
+            "the link is not valid: it was used, is too old, or was never one",
+        ));
+    };
+    let by = member.actor(auth::address(parts).map(|address| address.to_canonical().to_string()));
+    let holder = SessionOf::Member(member.id);
+    let opened = app.store().open_session(member.company, holder, &by, app.now()).await;
+    signed_in(app, opened).await
+}
+
+/// The answer that opens a session in the browser: who is signed in, and the cookie.
+async fn signed_in(app: &App, opened: Result<Opened, MemberError>) -> Result<Response, Error> {
+    let opened = opened.map_err(refusal)?;
+    let principal = app.store().authenticate_session(opened.token.reveal(), app.now()).await?;
+    let principal = principal.ok_or_else(|| Error::new(Code::Unauthorized, "the session is over already"))?;
+    with_cookie(Answer::new(StatusCode::OK, &Me::of(&principal))?, &session::open(app, &opened))
+}
+
+/// Why no session was opened: the key or the member ended in this very moment, or the database failed.
+pub fn refusal(error: MemberError) -> Error {
+    match error {
+        MemberError::Storage(cause) => cause.into(),
+        MemberError::Missing(_)
+        | MemberError::Exists(_)
+        | MemberError::Inactive(_)
+        | MemberError::OtherPerson(_) => {
+            Error::new(Code::Unauthorized, "the key or the member is not active")
+        }
+    }
+}
+
+/// `GET /session`.
+///
+/// # Errors
+/// 401 where nobody is signed in; 400.
+pub async fn show(caller: Caller, uri: Uri) -> Result<Answer, Error> {
+    Query::of(&uri).finish()?;
+    let principal: &Principal = &caller.principal;
+    Answer::new(StatusCode::OK, &Me::of(principal))
+}
+
+/// `DELETE /session`: the session ends at once, in streams under way too.
+///
+/// # Errors
+/// 401 where nobody is signed in; 400, 403.
+pub async fn end(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, Error> {
+    Query::of(request.uri()).finish()?;
+    let token = session::cookie(request.headers(), session::SESSION);
+    Fields::of(body::optional_object(request).await?).finish()?;
+    let Some(token) = token else {
+        return Err(Error::new(Code::Unauthorized, "there is no session: this request came with a key"));
+    };
+    app.store().end_session(&token, &caller.actor(), app.now()).await?;
+    with_cookie(Answer::new(StatusCode::OK, &Me::of(&caller.principal))?, &session::close(&app))
+}
+
+fn with_cookie(answer: Answer, cookie: &str) -> Result<Response, Error> {
+    let mut response = answer.into_response();
+    let cookie = HeaderValue::from_str(cookie).map_err(Error::internal)?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
