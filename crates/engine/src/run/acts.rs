@@ -85,7 +85,7 @@ impl Run {
     /// There is no such step, or it does not wait so.
     pub fn unresolved(&self, path: &StepPath) -> Result<(&Arc<Request>, Timestamp), ActError> {
         let call = self.held_call(path)?;
-        Ok((&call.request, call.first_sent))
+        Ok((&call.request, call.first.at))
     }
 
     fn held_call(&self, path: &StepPath) -> Result<&CallState, ActError> {

@@ -7,6 +7,7 @@ use loopfour_lang::step::StepKind;
 use loopfour_lang::step::condition::Branch;
 use loopfour_lang::{Document, Object, Value, Workflow};
 
+use super::clocks::{Left, ProviderClock};
 use super::rules;
 use super::{
     CallState, CallWait, Ending, Pause, Restored, Run, RunStatus, StepState, StepStatus, WaitReason, Waiting,
@@ -77,7 +78,7 @@ impl Run {
             timed_from: first.at,
             pause: None,
             bound: BTreeMap::new(),
-            provider_clock: Timestamp(0),
+            provider_clock: None,
             restored: None,
         })
     }
@@ -165,9 +166,10 @@ impl Run {
                 Ok(())
             }
             Event::CallResumed { path, epoch, unsent } => {
+                let leaves = Left::new(entry.at, self.provider_clock);
                 let (step, call) = self.call(path, *epoch)?;
                 match (unsent, call.wait.take()) {
-                    (true, _) => call.first_sent = entry.at,
+                    (true, _) => call.first = leaves,
                     // So an earlier version said that the call was under way when the process ended.
                     (false, None) => call.open = true,
                     (false, Some(_)) => {}
@@ -180,7 +182,7 @@ impl Run {
             Event::CallHeld { .. } => self.hold(entry),
             Event::StepSucceeded { path, epoch, output, receipt } => {
                 let (step, _) = self.call(path, *epoch)?;
-                self.saw_clock(receipt.date);
+                self.saw_clock(receipt.date, entry.at);
                 self.succeed(step, output.clone(), entry);
                 Ok(())
             }
@@ -239,6 +241,7 @@ impl Run {
                     state.status = StepStatus::Waiting;
                     state.error = Some((**error).clone());
                     if let Some(call) = &mut state.call {
+                        call.error = state.error.clone();
                         call.open |= call.wait.is_none();
                         call.wait = Some(CallWait { reason: WaitReason::Parked, until: None });
                     }
@@ -270,7 +273,8 @@ impl Run {
         self.steps[step].call = Some(CallState {
             request: Arc::clone(request),
             open: false,
-            first_sent: at,
+            first: Left::new(at, self.provider_clock),
+            error: None,
             tries: 0,
             replays: 0,
             wait: None,
@@ -290,7 +294,7 @@ impl Run {
         let state = &mut self.steps[step];
         let Some(call) = state.call.as_mut().filter(|call| call.writes()) else { return };
         if !call.open {
-            call.first_sent = backup_at;
+            call.first = Left::new(backup_at, self.provider_clock);
             call.open = true;
         }
         if released {
@@ -300,6 +304,7 @@ impl Run {
         state.status = StepStatus::Waiting;
         let error = rules::restored(&path, state.attempt, backup_at);
         state.error = Some(error.clone());
+        call.error = Some(error.clone());
         self.wait(WaitReason::OutcomeUnknown, Some(path), None, Some(&error));
     }
 
@@ -312,7 +317,8 @@ impl Run {
         let (step, call) = self.call(path, *epoch)?;
         call.open |= *open;
         // Standing in the queue is no sending, and no new wait.
-        if error.is_some() {
+        if let Some(error) = error {
+            call.error = Some((**error).clone());
             let same = call.waited.filter(|(waited, _)| waited == reason);
             call.waited = Some((*reason, same.map_or(entry.at, |(_, since)| since)));
             call.tries = call.tries.saturating_add(1);
@@ -325,13 +331,20 @@ impl Run {
         state.error = error.as_deref().cloned();
         state.attempt += u32::from(*counted);
         self.wait(*reason, Some(path.clone()), *until, error.as_deref());
-        self.saw_clock(*date);
+        self.saw_clock(*date, entry.at);
         Ok(())
     }
 
-    fn saw_clock(&mut self, date: Option<i64>) {
-        let seen = Timestamp(date.unwrap_or(0).saturating_mul(1000));
-        self.provider_clock = self.provider_clock.max(seen);
+    /// A provider said what its clock shows, if it did.
+    fn saw_clock(&mut self, date: Option<i64>, at: Timestamp) {
+        let Some(date) = date else { return };
+        let seen = ProviderClock::new(date, at);
+        for call in self.steps.iter_mut().filter_map(|step| step.call.as_mut()) {
+            call.first.saw(seen);
+        }
+        if self.provider_clock.is_none_or(|before| before.shows <= seen.shows) {
+            self.provider_clock = Some(seen);
+        }
     }
 
     fn end_with(&mut self, ending: Ending) {

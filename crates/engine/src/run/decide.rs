@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::binding::Bindings;
 use super::rules::{self, Policy};
 use super::scope::RunScope;
-use super::{CallWait, Ending, Run, StepStatus, WaitReason};
+use super::{CallState, CallWait, Ending, Run, StepStatus, WaitReason};
 use crate::call::{Attempt, Effect, Outcome, Request, Sending};
 use crate::error::{StepError, code};
 use crate::event::{Entry, Event, StepPath};
@@ -159,7 +159,7 @@ impl Run {
                     let (path, epoch) = (self.path(step), self.steps[step].epoch);
                     return Some(Event::CallResumed { path, epoch, unsent: false });
                 }
-                Some(_) => return Some(self.for_a_person(step, self.steps[step].error.clone(), true)),
+                Some(_) => return Some(self.for_a_person(step, call, true)),
             }
         }
         Some(match ending {
@@ -181,10 +181,10 @@ impl Run {
     }
 
     /// Holds a call of unknown outcome until a person says what became of it.
-    pub(super) fn for_a_person(&self, step: usize, error: Option<StepError>, open: bool) -> Event {
+    pub(super) fn for_a_person(&self, step: usize, call: &CallState, open: bool) -> Event {
         let path = self.path(step);
         let state = &self.steps[step];
-        let error = error.unwrap_or_else(|| rules::no_answer(&path, state.attempt));
+        let error = call.error.clone().unwrap_or_else(|| rules::no_answer(&path, state.attempt));
         Event::CallHeld {
             path,
             epoch: state.epoch,

@@ -7,6 +7,7 @@
 mod acts;
 mod apply;
 mod binding;
+mod clocks;
 mod decide;
 mod pauses;
 pub mod rules;
@@ -26,6 +27,7 @@ use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
 use crate::time::Timestamp;
 
 use binding::Bindings;
+use clocks::{Left, ProviderClock};
 use scope::RunScope;
 
 pub use apply::Impossible;
@@ -252,8 +254,8 @@ pub struct Run {
     pause: Option<Pause>,
     /// What it is bound to, by provider.
     bound: BTreeMap<String, Bindings>,
-    /// The latest that a provider's clock showed.
-    provider_clock: Timestamp,
+    /// What a provider's clock showed last.
+    provider_clock: Option<ProviderClock>,
     /// It comes from a backup.
     restored: Option<Restored>,
 }
@@ -289,7 +291,9 @@ struct CallState {
     /// An earlier sending may have reached the provider, and no answer about its key came.
     open: bool,
     /// The safety margin counts from here: when the first sending left, at the latest.
-    first_sent: Timestamp,
+    first: Left,
+    /// What went wrong last.
+    error: Option<StepError>,
     /// How many sendings came to nothing.
     tries: u32,
     /// How often the provider repeated a failure that it keeps under the key.
@@ -358,7 +362,7 @@ impl Run {
 
     /// Since when a step's call may be done though no answer came; none where that is not so.
     pub fn unknown_since(&self, step: usize) -> Option<Timestamp> {
-        self.steps.get(step)?.call.as_ref().filter(|call| call.is_unknown()).map(|call| call.first_sent)
+        self.steps.get(step)?.call.as_ref().filter(|call| call.is_unknown()).map(|call| call.first.at)
     }
 
     /// What people call it: `settings.title` as it was at the start; none if there is none, or it came out empty or could

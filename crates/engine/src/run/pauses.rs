@@ -67,7 +67,7 @@ impl Run {
             return None;
         }
         if call.is_unknown() && self.is_late(call, context) {
-            return Some(self.for_a_person(step, self.steps[step].error.clone(), false));
+            return Some(self.for_a_person(step, call, false));
         }
         Some(self.resumed(step, call))
     }
@@ -78,7 +78,7 @@ impl Run {
         // A delete is only looked for then.
         let looks = ends && call.request.effect == Effect::Delete;
         if call.writes() && !looks && (ends || self.is_late(call, context)) {
-            return self.for_a_person(step, self.steps[step].error.clone(), true);
+            return self.for_a_person(step, call, true);
         }
         self.queued(step, call.writes())
     }
@@ -88,9 +88,9 @@ impl Run {
     pub fn before_sending(&mut self, command: &Command, context: &Context<'_>) -> Option<Entry> {
         let Command::Perform { path, attempt, .. } = command;
         let (step, call) = self.in_hand().filter(|(step, _)| self.path(*step) == *path)?;
-        let stale = !call.open && context.now.0.saturating_sub(call.first_sent.0) > FRESH;
+        let stale = !call.open && context.now.0.saturating_sub(call.first.at.0) > FRESH;
         let event = if call.is_unknown() && *attempt != Attempt::Look && self.is_late(call, context) {
-            self.for_a_person(step, self.steps[step].error.clone(), false)
+            self.for_a_person(step, call, false)
         } else if call.wait.is_some() || stale {
             self.resumed(step, call)
         } else {

@@ -184,7 +184,7 @@ impl Run {
 
     /// Whether a write of unknown outcome is too old to be sent again by itself.
     pub(super) fn is_late(&self, call: &CallState, context: &Context<'_>) -> bool {
-        context.now.max(self.provider_clock) >= margin_end(call, context)
+        call.first.age(context.now, self.provider_clock) >= context.policy.safety_margin
     }
 }
 
@@ -222,7 +222,7 @@ fn doubling(now: Timestamp, first: i64, tries: u32) -> Timestamp {
 }
 
 fn margin_end(call: &CallState, context: &Context<'_>) -> Timestamp {
-    Timestamp(call.first_sent.0.saturating_add(context.policy.safety_margin))
+    Timestamp(call.first.at.0.saturating_add(context.policy.safety_margin))
 }
 
 fn milliseconds(length: u64) -> i64 {

@@ -44,6 +44,14 @@ const CANCELED: Answer = Answer::Done(r#"{"status":"canceled"}"#);
 const CANCELING: &str = r#"{"name":"w","trigger":{"type":"api"},"steps":[
     {"id":"cancel","action":"stripe.cancelSubscription","config":{"subscriptionId":"sub_1","prorate":true}}]}"#;
 
+/// Steps that ask for connections themselves, the second by what the first gave.
+const CONNECTIONS: &str = r#"{"name":"w","trigger":{"type":"api"},"steps":[
+    {"id":"first","action":"stripe.createCustomer","config":{"description":"{{now}}"},
+     "connectionId":"conn_00000000-0000-7000-8000-000000000001"},
+    {"id":"second","action":"stripe.createInvoice","config":{"customerId":"cus_1"},"connectionId":"{{steps.first.output.connection}}"},
+    {"id":"third","action":"stripe.createCustomer","config":{"description":"{{now}}"},"connectionId":"{{steps.second.output.none}}"},
+    {"id":"fourth","action":"stripe.createCustomer","config":{},"connectionId":"{{steps.second.output.id}}"}]}"#;
+
 /// All that does not settle a call, one after the other.
 const EXAMPLE_STORM: Script = &[
     ("stripe.listCustomers", &[Answer::LostBefore, Answer::Later(Finding::Throttled, 90_000), NO_CUSTOMER]),
@@ -151,6 +159,21 @@ fn scenarios() -> Vec<Scenario> {
             ],
         ),
         Scenario::new(CANCELING, "{}", &[("stripe.cancelSubscription", &[CANCELED])]),
+        Scenario::new(
+            CONNECTIONS,
+            "{}",
+            &[
+                (
+                    "stripe.createCustomer",
+                    &[
+                        Answer::Fails(Finding::Unauthorized),
+                        Answer::LostAfter(r#"{"connection":"conn_00000000-0000-7000-8000-000000000002"}"#),
+                        CUSTOMER,
+                    ],
+                ),
+                ("stripe.createInvoice", &[Answer::Fails(Finding::NoConnection), INVOICE]),
+            ],
+        ),
         Scenario::new(
             CANCELING,
             "{}",

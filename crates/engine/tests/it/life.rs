@@ -1,13 +1,15 @@
 //! A run that is led by hand: each thing that can happen to it is a method. After each, what is in the journal is read
 //! back and folded, and must give the state that the run is in.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use loopfour_engine::event::Actor;
 use loopfour_engine::ports::{Act, ActError, Call, Deed, Prepare, Resolution, Unprepared};
 use loopfour_engine::{
-    Attempt, Command, CompanyId, Context, Entry, Event, Failure, Finding, Outcome, Policy, Receipt, Request,
-    Run, RunId, RunStatus, StepError, StepPath, Timestamp, TriggerKind, WaitReason, Wake, WorkflowId,
+    Account, Attempt, Bound, Command, CompanyId, ConnectionId, Context, Entry, Event, Failure, Finding,
+    Outcome, Policy, Receipt, Request, Run, RunId, RunStatus, StepError, StepPath, Timestamp, TriggerKind,
+    WaitReason, Wake, WorkflowId,
 };
 use loopfour_lang::{Catalog, Document, Options, Value, Workflow, check, json};
 use loopfour_testkit::{Provider, outline};
@@ -18,19 +20,37 @@ pub const HOUR: i64 = 60 * MINUTE;
 const BEGAN: i64 = 1_700_000_000_000;
 
 /// Makes requests, unless it is told that there is no connection for now.
+#[derive(Default)]
 pub struct Preparer {
     pub ready: bool,
+    /// Whose account calls are made under, or waited for, by the connection that they ask for; else anybody's.
+    pub accounts: HashMap<Option<ConnectionId>, Account>,
+    /// What it was asked last.
+    pub asked: Mutex<Option<Asked>>,
+}
+
+/// What a call says of its connection.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    pub connection: Option<ConnectionId>,
+    pub bound: Option<Bound>,
+    pub used: Vec<Bound>,
 }
 
 impl Prepare for Preparer {
     fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
+        let asked =
+            Asked { connection: call.connection, bound: call.bound.cloned(), used: call.used.to_vec() };
+        *self.asked.lock().unwrap() = Some(asked);
+        let account = self.accounts.get(&call.connection);
         if !self.ready {
             return Err(Unprepared::NotReady {
                 error: StepError::new("authentication_error", "no connection", "connect"),
-                account: None,
+                account: account.cloned(),
             });
         }
-        Provider::default().prepare(call)
+        let request = Provider::default().prepare(call)?;
+        Ok(Request { account: account.cloned().unwrap_or(request.account), ..request })
     }
 }
 
@@ -96,17 +116,23 @@ impl Life {
             run.apply(&entry).unwrap();
             entries.push(entry);
         }
-        let (definition, preparer) = (Arc::clone(definition), Preparer { ready });
+        let (definition, preparer) = (Arc::clone(definition), Preparer { ready, ..Preparer::default() });
         let mut life = Life { run, now: BEGAN, policy, preparer, entries, definition };
         life.step(|_, _| Vec::new());
         life
+    }
+
+    /// What the last call said of its connection.
+    pub fn asked(&self) -> Asked {
+        self.preparer.asked.lock().unwrap().clone().unwrap_or_default()
     }
 
     /// A run with this journal, read as after a stop of the process.
     pub fn of(definition: &Arc<Workflow>, policy: Policy, entries: Vec<Entry>) -> Life {
         let run = Run::fold(Arc::clone(definition), &entries).unwrap();
         let now = entries.last().unwrap().at.0;
-        let (definition, preparer) = (Arc::clone(definition), Preparer { ready: true });
+        let (definition, preparer) =
+            (Arc::clone(definition), Preparer { ready: true, ..Preparer::default() });
         Life { run, now, policy, preparer, entries, definition }
     }
 
@@ -309,6 +335,12 @@ pub fn fails(finding: Finding, retryable: bool, retry_after: Option<u64>, date: 
 pub fn done() -> Outcome {
     let output = Document::parse(br#"{"id":"x_1"}"#).unwrap();
     Outcome::Done { output, receipt: Receipt { status: 200, ..Receipt::default() } }
+}
+
+/// Done, and the provider's clock shows this, Unix seconds.
+pub fn done_at(date: i64) -> Outcome {
+    let Outcome::Done { output, receipt } = done() else { unreachable!() };
+    Outcome::Done { output, receipt: Receipt { date: Some(date), ..receipt } }
 }
 
 pub fn document(text: &str) -> Document {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod binding;
+mod clocks;
 mod crash;
 mod fold;
 mod keys;

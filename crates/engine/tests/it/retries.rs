@@ -46,23 +46,6 @@ fn the_third_replayed_failure_is_for_a_person() {
 }
 
 #[test]
-fn the_providers_clock_counts_too() {
-    let mut life = Life::begin(&of_steps("", WRITE));
-    let ahead = life.now / 1000 + 20 * 3600;
-    life.send();
-    life.hear(fails(Finding::Unknown, true, None, None)).wait();
-    life.send();
-    life.hear(fails(Finding::Throttled, true, None, Some(ahead))).wait();
-    assert_eq!(life.leave(), None);
-    life.waits(WaitReason::OutcomeUnknown).rests();
-    // A second before it would have gone again.
-    let mut life = Life::begin(&of_steps("", WRITE));
-    life.meets(Finding::Unknown).wait().send();
-    life.hear(fails(Finding::Throttled, true, None, Some(ahead - 1))).wait();
-    life.succeeds().is(RunStatus::Completed);
-}
-
-#[test]
 fn credentials_are_waited_for_so_long() {
     let policy = Policy { connection_wait: HOUR, ..Policy::default() };
     for finding in [Finding::Unauthorized, Finding::NoConnection] {
