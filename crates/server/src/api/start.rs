@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use hyper::StatusCode;
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::ports::{JournalError, Start, StartError, Started};
-use loopfour_engine::{Event, RunId, WorkflowId};
+use loopfour_engine::{ConnectionId, Event, RunId, WorkflowId};
 use loopfour_lang::{Object, Value, Workflow};
 use loopfour_store::{Scope, WorkflowStatus};
 use serde::Serialize;
@@ -45,6 +45,7 @@ impl Accepted {
 /// What a caller may say about the run.
 struct Wanted {
     input: Value,
+    connection: Option<ConnectionId>,
     idempotency_key: Option<String>,
 }
 
@@ -64,7 +65,7 @@ pub async fn run(
     let mut query = Query::of(request.uri());
     let wait = query.number("wait", 1..=60);
     query.finish()?;
-    let wanted = wanted(body::optional_object(request).await?)?;
+    let wanted = wanted(body::optional_object(request).await?, &app, &caller)?;
     let row = workflows::find(&app, &caller, id).await?;
     // What was started is found again whatever became of its workflow since; only an archived one answers nothing.
     if let Some(key) = &wanted.idempotency_key
@@ -84,7 +85,7 @@ pub async fn run(
         definition,
         trigger: TriggerKind::Api,
         input: wanted.input.clone(),
-        connection: None,
+        connection: wanted.connection,
         idempotency_key: wanted.idempotency_key,
         restarted_from: None,
         by: Some(caller.actor()),
@@ -145,18 +146,19 @@ async fn reply(
     Answer::new(StatusCode::ACCEPTED, &Accepted::of(run, id, version))
 }
 
-fn wanted(body: Object) -> Result<Wanted, Error> {
+fn wanted(body: Object, app: &App, caller: &Caller) -> Result<Wanted, Error> {
     let mut fields = Fields::of(body);
     let input = fields.value("input").unwrap_or_else(|| Value::Object(Arc::new(Object::new())));
     let connection = fields.value("connectionId").and_then(|value| fields.text("connectionId", &value, 255));
     let key = fields.value("idempotencyKey");
     let idempotency_key = key.and_then(|value| fields.text("idempotencyKey", &value, LONGEST_KEY));
     fields.finish()?;
-    match connection {
-        // This version has no connections, so none is known.
-        Some(connection) => Err(Error::missing("connection", &connection)),
-        None => Ok(Wanted { input, idempotency_key }),
-    }
+    let known = |text: String| {
+        let id = text.parse().ok().filter(|id| app.connections().exists(caller.company(), *id));
+        id.ok_or_else(|| Error::missing("connection", &text))
+    };
+    let connection = connection.map(known).transpose()?;
+    Ok(Wanted { input, connection, idempotency_key })
 }
 
 /// Refuses an input that the workflow's `inputSchema` does not allow.
