@@ -6,7 +6,7 @@
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use loopfour_lang::Severity;
-use loopfour_store::StorageError;
+use loopfour_store::{StorageError, Trouble};
 use serde::Serialize;
 
 /// The codes of the API. Each has a page in `docs/errors/`; a name once released stays.
@@ -124,6 +124,13 @@ impl Error {
         Error { cause: Some(cause.to_string()), ..Error::new(Code::InternalError, message) }
     }
 
+    /// The disk takes no more; `cause` goes to the log.
+    pub fn full(cause: impl ToString) -> Error {
+        let message = "the disk of the data directory is full or takes no writes: nothing was stored, and all goes on once \
+                       there is room";
+        Error::unavailable(message, cause)
+    }
+
     /// The server cannot answer for now; `cause` goes to the log.
     pub fn unavailable(message: &str, cause: impl ToString) -> Error {
         Error { cause: Some(cause.to_string()), ..Error::new(Code::Unavailable, message) }
@@ -132,7 +139,10 @@ impl Error {
 
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Error {
-        Error::unavailable("the database does not answer", error)
+        match error.trouble() {
+            Trouble::Full => Error::full(error),
+            Trouble::Broken | Trouble::Other => Error::unavailable("the database does not answer", error),
+        }
     }
 }
 

@@ -223,7 +223,8 @@ fn refused(error: ActError, field: &str) -> Error {
         }
         ActError::Unavailable(message) => Error::new(Code::Unavailable, message),
         ActError::Stopping => Error::new(Code::Unavailable, "the server is stopping"),
-        ActError::Journal(JournalError::Full(cause) | JournalError::Storage(cause)) => {
+        ActError::Journal(JournalError::Full(cause)) => Error::full(cause),
+        ActError::Journal(JournalError::Storage(cause)) => {
             Error::unavailable("this could not be recorded; nothing was changed", cause)
         }
         ActError::Journal(

@@ -106,7 +106,8 @@ pub fn refused(error: StartError) -> Error {
     match error {
         StartError::Stopping => Error::new(Code::Unavailable, "the server is stopping"),
         StartError::Busy => Error::busy(),
-        StartError::Journal(JournalError::Storage(cause) | JournalError::Full(cause)) => {
+        StartError::Journal(JournalError::Full(cause)) => Error::full(cause),
+        StartError::Journal(JournalError::Storage(cause)) => {
             Error::unavailable("the run could not be recorded; nothing was started", cause)
         }
         StartError::Journal(

@@ -64,6 +64,7 @@ pub(crate) fn open(directory: &Path, now: Timestamp) -> Result<Opened, OpenError
     make_directory(directory)?;
     let lock = take_lock(&directory.join(LOCK))?;
     let path = directory.join(DATABASE);
+    refuse_emptied(directory, &path)?;
     make_file(&path)?;
     let failed = |error: rusqlite::Error| refusal(&path, &error);
     let mut writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
@@ -92,6 +93,18 @@ pub(crate) fn make_directory(directory: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory).map_err(|cause| OpenError::Unusable { path: directory.to_owned(), cause })
+}
+
+/// A database without a byte beside what only an older one leaves was cut to nothing; it is not taken for a new one.
+fn refuse_emptied(directory: &Path, path: &Path) -> Result<(), OpenError> {
+    let is_empty = std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    let mut files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_left = |name: &str| name == crate::KEY_FILE || name.ends_with(".bak");
+    if is_empty && files.any(|file| file.file_name().to_str().is_some_and(is_left)) {
+        let cause = "it is empty, and beside it lies what an earlier database left".to_owned();
+        return Err(OpenError::Damaged { path: path.to_owned(), cause });
+    }
+    Ok(())
 }
 
 /// Makes the file where it is missing, for its owner's eyes only; what SQLite puts beside it takes after it.

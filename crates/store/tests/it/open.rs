@@ -88,6 +88,20 @@ fn another_programs_database_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(database(&directory)).unwrap(), before);
 }
 
+#[tokio::test]
+async fn an_emptied_database_is_not_taken_for_a_new_one() {
+    let directory = closed().await;
+    for left in ["secrets.key", "loopfour.db.before-0002.bak"] {
+        std::fs::write(database(&directory), "").unwrap();
+        std::fs::write(directory.path().join(left), "").unwrap();
+        check_refused(
+            &directory,
+            "`DIR/loopfour.db` is damaged: it is empty, and beside it lies what an earlier database left; restore it from a backup",
+        );
+        std::fs::remove_file(directory.path().join(left)).unwrap();
+    }
+}
+
 #[test]
 fn an_empty_file_is_a_new_database() {
     let directory = tempfile::tempdir().unwrap();
