@@ -13,7 +13,7 @@ if [ -z "${LOOPFOUR:-}" ]; then
 fi
 
 failed=0
-for check in oracle contract flows malformed; do
+for check in oracle contract flows malformed openid; do
   .venv/bin/python "$check.py" || failed=1
 done
 exit "$failed"
