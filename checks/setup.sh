@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the independent checks run that is not ours: Stripe's official SDK into .venv, the contract server,
-# Stripe's OpenAPI document and the OpenID provider into node_modules. Does nothing, and needs no network, where they are installed already.
+# Installs what the independent checks run that is not ours: Stripe's official SDK into .venv; the contract server, Stripe's
+# OpenAPI document and the OpenID provider into node_modules. Does nothing, and needs no network, where they are there.
 set -euo pipefail
 cd "$(dirname "$0")"
 

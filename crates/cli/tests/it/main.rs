@@ -9,6 +9,7 @@ mod data;
 mod demo;
 mod docs;
 mod offline;
+mod people;
 mod process;
 mod provider;
 mod repair;
