@@ -2,7 +2,6 @@
 //! wanted. Everything concrete is put together here and nowhere else.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ impl Instance {
     /// # Errors
     /// Anything that makes a start impossible; nothing runs then.
     pub async fn start(config: &Config) -> Result<Instance, Failure> {
-        let store = open(&config.data)?;
+        let store = open(config)?;
         let listener = listen(config.listen).await?;
         let address = bound(&listener)?;
         if !address.ip().is_loopback() {
@@ -177,9 +176,10 @@ impl Embedded {
 /// Opens a data directory.
 ///
 /// # Errors
-/// It cannot be used, or another process uses it.
-pub fn open(data: &Path) -> Result<Store, Failure> {
-    Store::open(data, SystemClock.now()).map_err(|cause| Failure::refused(cause.to_string()))
+/// It cannot be used, another process uses it, or its secrets key file is not the right one.
+pub fn open(config: &Config) -> Result<Store, Failure> {
+    Store::open_with(&config.data, config.secrets_key_file.as_deref(), SystemClock.now())
+        .map_err(|cause| Failure::refused(cause.to_string()))
 }
 
 /// The key that a first start makes, where none is given. At a later start the given one must be known.

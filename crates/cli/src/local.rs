@@ -81,7 +81,7 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     instance::log("error");
     let signals = Signals::new()?;
-    let store = instance::open(&config.data)?;
+    let store = instance::open(&config)?;
     let sandbox = if config.sandbox { Some(Embedded::start(&config).await?) } else { None };
     let connect = instance::connect(&config, sandbox.as_ref())?;
     instance::identify(&connect).await;

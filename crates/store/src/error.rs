@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use loopfour_engine::connections::KeepError;
 use loopfour_engine::ports::JournalError;
 use rusqlite::ffi;
+
+use crate::secrets::SecretsError;
 
 /// What a failure of the database means for what comes after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,12 @@ impl From<StorageError> for JournalError {
     }
 }
 
+impl From<StorageError> for KeepError {
+    fn from(error: StorageError) -> KeepError {
+        KeepError::Storage(error.message)
+    }
+}
+
 /// Why a data directory was not opened. Each message is one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -152,6 +161,9 @@ pub enum OpenError {
         /// Why there is none.
         cause: BackupError,
     },
+    /// The key file of its secrets is lost, another database's, or cannot be used.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// The database refused something else.
     #[error("`{path}` cannot be opened: {cause}")]
     Failed {

@@ -16,8 +16,8 @@ mod sqlite;
 mod watch;
 
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 
 use loopfour_engine::{CompanyId, RunId, Timestamp, WorkflowId};
 use rusqlite::Connection;
@@ -25,6 +25,7 @@ use tokio::sync::watch::{Receiver, Sender};
 
 use cache::Cache;
 use health::Health;
+use secrets::Vault;
 use sqlite::meta;
 use sqlite::principals::Known;
 use sqlite::readers::Readers;
@@ -37,12 +38,15 @@ pub use error::{BackupError, OpenError, RestoreError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
 pub use secrets::{KEY_FILE, SecretKeyId, SecretsError};
 pub use sqlite::audit::{AuditFilter, AuditHash, AuditHead, AuditRow, BadAuditHash, Deed};
+pub use sqlite::chain::{AuditBreak, AuditChain, AuditVerified};
 pub use sqlite::companies::{CompanyError, CompanyRow};
+pub use sqlite::connections::ConnectionFilter;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::members::{MemberChange, MemberError, MemberRow};
 pub use sqlite::read_only::ReadOnly;
 pub use sqlite::restore::{HeldRun, Restored};
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
+pub use sqlite::sealed::{RotateError, Rotated};
 pub use sqlite::sessions::{Opened, SessionOf};
 pub use sqlite::verify::{Difference, Verified};
 pub use sqlite::workflows::{
@@ -65,6 +69,9 @@ struct Shared {
     memory: Arc<Memory>,
     health: Arc<Health>,
     default_company: CompanyId,
+    vault: Arc<RwLock<Vault>>,
+    /// Held by the one who exchanges the key.
+    rotation: tokio::sync::Mutex<()>,
     _lock: File,
 }
 
@@ -86,7 +93,22 @@ impl Store {
     /// The directory cannot be used, is locked, or holds something else than an undamaged database of this version or
     /// an earlier one.
     pub fn open(directory: &Path, now: Timestamp) -> Result<Store, OpenError> {
-        let opened = sqlite::open(directory, now)?;
+        Store::open_with(directory, None, now)
+    }
+
+    /// The same with the key file of its secrets named; else it is [`KEY_FILE`] in the directory. A new database makes the
+    /// file where there is none; one that was made with a file is opened with that file alone.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; or the key file is lost, another database's, damaged, or cannot be used. Nothing was
+    /// overwritten then.
+    pub fn open_with(
+        directory: &Path,
+        secrets_file: Option<&Path>,
+        now: Timestamp,
+    ) -> Result<Store, OpenError> {
+        let secrets_file = secrets_file.map_or_else(|| directory.join(KEY_FILE), Path::to_owned);
+        let opened = sqlite::open(directory, &secrets_file, now)?;
         let memory = Memory {
             workflows: Cache::new(),
             principals: Cache::new(),
@@ -101,6 +123,8 @@ impl Store {
             memory: Arc::new(memory),
             health,
             default_company: opened.default_company,
+            vault: Arc::new(RwLock::new(opened.vault)),
+            rotation: tokio::sync::Mutex::new(()),
             _lock: opened.lock,
         })))
     }
@@ -108,6 +132,11 @@ impl Store {
     /// The company that the first start made.
     pub fn default_company(&self) -> CompanyId {
         self.0.default_company
+    }
+
+    /// Where the key file of its secrets is.
+    pub fn secrets_file(&self) -> PathBuf {
+        secrets::read(&self.0.vault).path().to_owned()
     }
 
     /// Whether the database takes writes and answers reads now. While nothing could be stored it finds out by storing
@@ -216,8 +245,9 @@ mod tests {
         store.limit_pages(u32::MAX - 1).await;
         assert_eq!((store.ready().await, trouble.borrow().clone()), (Ok(()), None));
         assert_eq!(create().await, Ok(()));
-        let trials =
-            store.read(|db| db.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)));
+        let trials = store.read(|db| {
+            db.query_row("SELECT count(*) FROM meta WHERE name = 'trial'", [], |row| row.get::<_, i64>(0))
+        });
         assert_eq!(trials.await, Ok(0), "what it was tried with is gone");
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -16,6 +17,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use loopfour_engine::CompanyId;
 use secrecy::zeroize::Zeroizing;
 use uuid::Uuid;
+
+use crate::sqlite::copy;
 
 /// The key file's name in a data directory, unless the operator keeps it elsewhere.
 pub const KEY_FILE: &str = "secrets.key";
@@ -68,8 +71,8 @@ pub enum SecretsError {
     },
     /// There is no file, and the database holds secrets.
     #[error(
-        "the secrets key file `{path}` is missing, and credentials in the database are sealed with it; put it back, or \
-         name it with LOOPFOUR_SECRETS_KEY_FILE"
+        "the secrets key file `{path}` is missing, and the database's credentials are sealed with it; put it back (no \
+         backup of the database has it), or name it with LOOPFOUR_SECRETS_KEY_FILE"
     )]
     Lost {
         /// The file.
@@ -162,12 +165,13 @@ impl Vault {
     /// # Errors
     /// The file is lost, another database's, damaged, or cannot be used.
     pub(crate) fn open(path: &Path, used: &[SecretKeyId]) -> Result<Vault, SecretsError> {
-        let vault = match read(path)? {
+        let vault = match read_file(path)? {
             Some(text) => Vault::parse(path, &text)?,
             None if used.is_empty() => {
-                let vault = Vault { path: path.to_owned(), keys: vec![Key::random()?] };
-                vault.write()?;
-                vault
+                Vault { path: path.to_owned(), keys: vec![Key::random()?] }.write(Existing::Stays)?;
+                // Whoever made it: another start may have been faster.
+                let text = read_file(path)?.ok_or_else(|| SecretsError::Lost { path: path.to_owned() })?;
+                Vault::parse(path, &text)?
             }
             None => return Err(SecretsError::Lost { path: path.to_owned() }),
         };
@@ -212,7 +216,7 @@ impl Vault {
     /// The file cannot be written; it is as it was then.
     pub(crate) fn add_key(&mut self) -> Result<SecretKeyId, SecretsError> {
         self.keys.push(Key::random()?);
-        match self.write() {
+        match self.write(Existing::IsReplaced) {
             Ok(()) => Ok(self.current()),
             Err(error) => {
                 self.keys.pop();
@@ -228,32 +232,30 @@ impl Vault {
     pub(crate) fn forget_old_keys(&mut self) -> Result<(), SecretsError> {
         let newest = self.newest().clone();
         let slim = Vault { path: self.path.clone(), keys: vec![newest] };
-        slim.write()?;
+        slim.write(Existing::IsReplaced)?;
         *self = slim;
         Ok(())
     }
 
-    /// Writes the file beside its place and moves it there, so that it is always whole.
-    fn write(&self) -> Result<(), SecretsError> {
-        let unusable = |cause| SecretsError::Unusable { path: self.path.clone(), cause };
+    /// Writes the file beside its place and gives it its name then, so that it is always whole.
+    fn write(&self, existing: Existing) -> Result<(), SecretsError> {
         let mut text = Zeroizing::new(format!("{TITLE}\n"));
         for key in &self.keys {
             let encoded = Zeroizing::new(BASE64.encode(*key.bytes));
             text.push_str(&format!("{} {}\n", key.id, *encoded));
         }
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let mut options = File::options();
-        options.create(true).truncate(true).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside).map_err(unusable)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
-        std::fs::rename(&beside, &self.path).map_err(unusable)?;
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = File::open(directory.unwrap_or(Path::new("."))).map_err(unusable)?;
-        directory.sync_all().map_err(unusable)
+        let beside = self.path.with_added_extension(format!("{}.new", Uuid::now_v7().simple()));
+        let written = write_new(&beside, text.as_bytes()).and_then(|()| match existing {
+            Existing::IsReplaced => std::fs::rename(&beside, &self.path),
+            Existing::Stays => match std::fs::hard_link(&beside, &self.path) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            },
+        });
+        // It has its name, or it is of no use.
+        let _ = std::fs::remove_file(&beside);
+        let synced = written.and_then(|()| copy::sync_directory(&self.path));
+        synced.map_err(|cause| SecretsError::Unusable { path: self.path.clone(), cause })
     }
 
     /// Seals a secret for a place.
@@ -292,6 +294,29 @@ impl Vault {
     }
 }
 
+/// What becomes of a key file that is there.
+#[derive(Clone, Copy)]
+enum Existing {
+    Stays,
+    IsReplaced,
+}
+
+/// Writes a new file for its owner's eyes only, to the disk.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A vault that others may use too.
+pub(crate) fn read(vault: &RwLock<Vault>) -> RwLockReadGuard<'_, Vault> {
+    vault.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Vault({} keys)", self.keys.len())
@@ -310,7 +335,7 @@ pub(crate) fn sealed_with(sealed: &[u8]) -> Option<SecretKeyId> {
 }
 
 /// The file's text; none if there is no file. Warns where others may read it.
-fn read(path: &Path) -> Result<Option<Zeroizing<String>>, SecretsError> {
+fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, SecretsError> {
     let unusable = |cause| SecretsError::Unusable { path: path.to_owned(), cause };
     let file = match File::open(path) {
         Ok(file) => file,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use loopfour_engine::ports::Clock as _;
 use loopfour_host::SystemClock;
-use loopfour_store::{HeldRun, RestoreError, Restored, Store};
+use loopfour_store::{HeldRun, KEY_FILE, RestoreError, Restored, Store};
 use serde_json::json;
 
 use crate::config::DataFlags;
@@ -19,11 +19,14 @@ use crate::table::{Cell, Table};
 /// write of theirs is sent again before a person looked at the provider and said what became of one (`loopfour runs
 /// resolve`).
 ///
+/// No backup holds the secrets key file: credentials in the database can be read only with that of the server that was
+/// backed up, and nothing starts before it is in its place.
+///
 /// The columns are the run, its workflow, the step that it was at or came to next, how it stood, and since when.
 #[derive(clap::Args)]
 #[command(after_help = "\
---json prints one object: {backupAt, runs, entries, failed, held}; held is a list
-of {run, workflow, step, status, since}.
+--json prints one object: {backupAt, runs, entries, failed, needsSecretsKey,
+held}; held is a list of {run, workflow, step, status, since}.
 
 Exit codes: 0 restored, 1 it went wrong and no database is left, 2 not begun.
 
@@ -82,6 +85,7 @@ fn record(restored: &Restored) -> serde_json::Value {
         "runs": restored.runs,
         "entries": restored.entries,
         "failed": restored.failed,
+        "needsSecretsKey": restored.needs_key,
         "held": held.collect::<Vec<_>>(),
     })
 }
@@ -97,6 +101,12 @@ fn tell(file: &Path, directory: &Path, restored: &Restored) -> Result<(), Failur
         print::talk(&format!(
             "{} runs had failed by then: one that is retried waits for a person at its first write",
             restored.failed
+        ));
+    }
+    if restored.needs_key {
+        print::talk(&format!(
+            "the secrets key file is not in it: put that of the server that was backed up at {directory}/{KEY_FILE}, or \
+             name it with LOOPFOUR_SECRETS_KEY_FILE; nothing starts without it"
         ));
     }
     if restored.held.is_empty() {

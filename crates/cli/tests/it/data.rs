@@ -115,6 +115,12 @@ fn what_may_have_been_sent_after_a_backup_is_listed_and_not_sent_again() {
 
     std::fs::rename(place.path().join("loopfour-data"), place.path().join("old")).unwrap();
     let ended = place.run(&["restore", "kept.db"]);
+    assert!(
+        ended.stderr.contains("put that of the server that was backed up at loopfour-data/secrets.key"),
+        "{ended:?}"
+    );
+    let key = |directory: &str| place.path().join(directory).join("secrets.key");
+    std::fs::copy(key("old"), key("loopfour-data")).unwrap();
     let line = ended.stdout.trim_end();
     assert!(
         line.starts_with(&format!("{run}  Create and Send Invoice  create-customer  running  ")),

@@ -96,7 +96,8 @@ CREATE TABLE audit (
     before      TEXT,
     after       TEXT,
     hash        BLOB    NOT NULL,
-    PRIMARY KEY (company, seq)
+    PRIMARY KEY (company, seq),
+    CHECK (seq > 0)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit

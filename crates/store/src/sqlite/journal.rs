@@ -1,13 +1,16 @@
 //! The journal of runs: the engine's port. Entries are written once and never changed; the row of the run is brought up
 //! to date in the same commit. Events become JSON in the caller's task, not in the writer.
 
+use loopfour_engine::event::Actor;
 use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
 use loopfour_engine::{CompanyId, Entry, Event, RunId, Summary, Timestamp, TriggerKind, WorkflowId};
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
+use serde_json::json;
 
 use crate::error::StorageError;
+use crate::sqlite::audit::{self, Deed};
 use crate::sqlite::runs::{count, find_status, trigger_name, waiting};
-use crate::sqlite::{json, named, optional_time, time, uuid};
+use crate::sqlite::{json as from_json, named, optional_time, time, uuid};
 use crate::watch::Progress;
 use crate::{Memory, Store};
 
@@ -75,6 +78,8 @@ pub(crate) struct Prepared {
     waiting: Option<String>,
     /// Time and event of each entry.
     entries: Vec<(Timestamp, String)>,
+    /// What of it somebody did, for the audit log.
+    deeds: Vec<(Timestamp, Actor, Deed)>,
 }
 
 /// What a run's row takes from its first entry.
@@ -112,6 +117,7 @@ impl Prepared {
             start,
             waiting,
             entries: entries.collect::<Result<_, StorageError>>()?,
+            deeds: batch.entries.iter().filter_map(|entry| deed(run, entry)).collect(),
             summary: batch.summary,
         })
     }
@@ -133,6 +139,9 @@ impl Prepared {
         let mut statement = db.prepare_cached(sql)?;
         for (seq, (at, body)) in (self.expected + 1..).zip(&self.entries) {
             statement.execute(params![self.run.0.as_bytes(), seq, company.0.as_bytes(), at.0, body])?;
+        }
+        for (at, by, deed) in &self.deeds {
+            audit::note(db, company, by, deed, *at)?;
         }
         Ok(Ok(()))
     }
@@ -203,6 +212,49 @@ impl Prepared {
         ];
         db.prepare_cached(sql)?.query_row(values, |row| uuid(row, 0).map(CompanyId)).optional()
     }
+}
+
+/// What somebody did by an entry, for the audit log; what a run does by itself is in its journal only.
+fn deed(run: RunId, entry: &Entry) -> Option<(Timestamp, Actor, Deed)> {
+    let new = |action| Deed::new(action, "run", run);
+    let (by, deed) = match &entry.event {
+        Event::RunStarted { by, workflow, version, trigger, connection, restarted_from, .. } => {
+            let mut after = json!({ "workflow": workflow, "version": version, "trigger": trigger });
+            if let Some(connection) = connection {
+                after["connection"] = json!(connection);
+            }
+            if let Some(from) = restarted_from {
+                after["restartedFrom"] = json!(from);
+            }
+            let action = if restarted_from.is_some() { "run.restart" } else { "run.start" };
+            (by.as_ref()?, new(action).after(after))
+        }
+        Event::CancelRequested { by } => (by, new("run.cancel")),
+        Event::RetryRequested { by, not_done } => {
+            (by, new("run.retry").after(json!({ "notDone": not_done })))
+        }
+        Event::OutcomeResolved { path, by, reason, resolution, .. } => {
+            let after = json!({ "step": path, "resolution": resolution, "reason": reason });
+            (by, new("run.resolve").after(after))
+        }
+        Event::StepKept { .. }
+        | Event::ConditionDecided { .. }
+        | Event::CallIntended { .. }
+        | Event::StepHeld { .. }
+        | Event::CallResumed { .. }
+        | Event::CallHeld { .. }
+        | Event::StepSucceeded { .. }
+        | Event::StepFailed { .. }
+        | Event::StepSkipped { .. }
+        | Event::RunCompleted { .. }
+        | Event::RunFailed { .. }
+        | Event::TimeLimitPassed
+        | Event::RunCancelled
+        | Event::RunTimedOut { .. }
+        | Event::RunRestored { .. }
+        | Event::RunParked { .. } => return None,
+    };
+    Some((entry.at, by.clone(), deed))
 }
 
 /// Most batches leave the status as it is; a statement that does not name it spares the indexes that hold it.
@@ -279,7 +331,7 @@ pub(crate) fn source(
 pub(crate) fn event(db: &Connection, run: RunId, seq: u64) -> rusqlite::Result<Option<Event>> {
     let mut statement = db.prepare_cached("SELECT body FROM events WHERE run = ?1 AND seq = ?2")?;
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-    statement.query_row(params![run.0.as_bytes(), seq], |row| json(row, 0)).optional()
+    statement.query_row(params![run.0.as_bytes(), seq], |row| from_json(row, 0)).optional()
 }
 
 /// A run's journal.
@@ -290,7 +342,7 @@ pub(crate) fn entries(db: &Connection, run: RunId) -> rusqlite::Result<Vec<Entry
 
 /// An entry of columns `seq, at, body`.
 pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    Ok(Entry { seq: count(row, 0)?, at: time(row, 1)?, event: json(row, 2)? })
+    Ok(Entry { seq: count(row, 0)?, at: time(row, 1)?, event: from_json(row, 2)? })
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StorageError> {

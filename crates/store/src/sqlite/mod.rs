@@ -2,8 +2,10 @@
 //! resource.
 
 pub(crate) mod audit;
+pub(crate) mod chain;
 mod checkpoint;
 pub(crate) mod companies;
+pub(crate) mod connections;
 pub(crate) mod copy;
 mod journal;
 pub(crate) mod keys;
@@ -14,6 +16,7 @@ pub(crate) mod read_only;
 pub(crate) mod readers;
 pub(crate) mod restore;
 pub(crate) mod runs;
+pub(crate) mod sealed;
 pub(crate) mod sessions;
 pub(crate) mod verify;
 mod whole;
@@ -33,6 +36,7 @@ use uuid::Uuid;
 
 use crate::error::OpenError;
 use crate::migrate;
+use crate::secrets::Vault;
 
 pub(crate) const DATABASE: &str = "loopfour.db";
 pub(crate) const LOCK: &str = "loopfour.lock";
@@ -56,11 +60,12 @@ pub(crate) struct Opened {
     pub checkpointer: Connection,
     pub path: PathBuf,
     pub default_company: CompanyId,
+    pub vault: Vault,
     pub lock: File,
 }
 
-/// Opens a data directory; see [`crate::Store::open`].
-pub(crate) fn open(directory: &Path, now: Timestamp) -> Result<Opened, OpenError> {
+/// Opens a data directory; see [`crate::Store::open_with`].
+pub(crate) fn open(directory: &Path, secrets_file: &Path, now: Timestamp) -> Result<Opened, OpenError> {
     make_directory(directory)?;
     let lock = take_lock(&directory.join(LOCK))?;
     let path = directory.join(DATABASE);
@@ -72,11 +77,13 @@ pub(crate) fn open(directory: &Path, now: Timestamp) -> Result<Opened, OpenError
     configure_writer(&writer).map_err(failed)?;
     migrate::migrate(&mut writer, &path, now)?;
     let default_company = companies::ensure_default(&writer, now).map_err(failed)?;
+    let vault = sealed::open(&writer, secrets_file, &path)?;
+    sessions::sweep(&writer, now).and_then(|()| connections::sweep(&writer, now)).map_err(failed)?;
     // From here on the file tells by itself what it is, also where its log is lost: it is never taken for a new one.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    Ok(Opened { writer, checkpointer, path, default_company, lock })
+    Ok(Opened { writer, checkpointer, path, default_company, vault, lock })
 }
 
 /// A connection with what all of them need.

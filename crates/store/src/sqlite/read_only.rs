@@ -7,6 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{BackupError, OpenError, StorageError};
 use crate::migrate;
+use crate::sqlite::audit::AuditHash;
+use crate::sqlite::chain::{self, AuditVerified};
 use crate::sqlite::verify::{self, Difference, Verified};
 use crate::sqlite::{DATABASE, check_is_ours, connect, copy, meta, refusal};
 
@@ -57,13 +59,28 @@ impl ReadOnly {
     /// # Errors
     /// The database is of an earlier version, or cannot be read.
     pub fn verify(&self, tell: impl FnMut(&Difference)) -> Result<Verified, StorageError> {
-        if !migrate::is_current(self.applied) {
-            return Err(StorageError::other(format!(
-                "`{}` is of an earlier version; `loopfour serve` brings it to this version's form",
-                self.path.display()
-            )));
-        }
+        self.refuse_earlier()?;
         Ok(verify::verify(&self.db, tell)?)
+    }
+
+    /// Follows the audit log of every company from its first row to its last. With the hash that a log ended with once,
+    /// such as an export's, it finds too whether the log was cut off since. Blocks; little memory is taken.
+    ///
+    /// # Errors
+    /// The database is of an earlier version, or cannot be read.
+    pub fn audit_verify(&self, head: Option<AuditHash>) -> Result<AuditVerified, StorageError> {
+        self.refuse_earlier()?;
+        Ok(chain::verify(&self.db, head)?)
+    }
+
+    fn refuse_earlier(&self) -> Result<(), StorageError> {
+        if migrate::is_current(self.applied) {
+            return Ok(());
+        }
+        Err(StorageError::other(format!(
+            "`{}` is of an earlier version; `loopfour serve` brings it to this version's form",
+            self.path.display()
+        )))
     }
 
     /// The connection.

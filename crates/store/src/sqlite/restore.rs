@@ -12,7 +12,7 @@ use crate::error::{BackupError, RestoreError};
 use crate::sqlite::journal::Prepared;
 use crate::sqlite::read_only::ReadOnly;
 use crate::sqlite::verify::{fold_run, verify};
-use crate::sqlite::{DATABASE, LOCK, copy, make_directory, meta, take_lock, uuid};
+use crate::sqlite::{DATABASE, LOCK, copy, make_directory, meta, sealed, take_lock, uuid};
 use crate::{Store, Verified, migrate};
 
 /// A database that was restored.
@@ -29,6 +29,8 @@ pub struct Restored {
     pub held: Vec<HeldRun>,
     /// How many more had failed by then: one that is tried again waits for a person at its first write.
     pub failed: u64,
+    /// Whether it can only be opened with the key file of the database that was backed up, which is in no backup.
+    pub needs_key: bool,
 }
 
 /// A run that was under way when the backup was made.
@@ -96,8 +98,9 @@ fn hold(db: &Connection, verified: Verified, now: Timestamp) -> Result<Restored,
     let text = |cause: rusqlite::Error| cause.to_string();
     let transaction = db.unchecked_transaction().map_err(text)?;
     let backup_at = meta::mark_restored(&transaction).map_err(text)?;
+    let needs_key = sealed::needs_key(&transaction).map_err(text)?;
     let (runs, entries) = (verified.runs, verified.entries);
-    let mut restored = Restored { backup_at, runs, entries, held: Vec::new(), failed: 0 };
+    let mut restored = Restored { backup_at, runs, entries, held: Vec::new(), failed: 0, needs_key };
     let definitions = Definitions::default();
     for (run, since) in resumable(&transaction).map_err(text)? {
         let before = fold_run(&transaction, &definitions, run).map_err(text)??;

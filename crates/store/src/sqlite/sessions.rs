@@ -159,7 +159,7 @@ impl Store {
         };
         self.write(end, |memory, ended| {
             if *ended {
-                memory.revoked()
+                memory.revoked();
             }
         })
         .await

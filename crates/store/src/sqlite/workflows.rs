@@ -246,7 +246,7 @@ impl Store {
                 version: old.version + 1,
                 name: edit.name.clone(),
                 updated_at: now,
-                ..old.clone()
+                ..old
             };
             insert_version(db, &row, &edit.source, edit.change_summary.as_deref())?;
             update_head(db, &row)?;

@@ -1,4 +1,4 @@
-use loopfour_store::OpenError;
+use loopfour_store::{KEY_FILE, OpenError};
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn closed() -> TempDir {
 /// The files of a data directory in use, as a sudden end would leave them.
 fn copied(directory: &TempDir) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for file in ["loopfour.db", "loopfour.db-wal"] {
+    for file in ["loopfour.db", "loopfour.db-wal", KEY_FILE] {
         std::fs::copy(directory.path().join(file), copy.path().join(file)).unwrap();
     }
     copy
@@ -199,6 +199,7 @@ async fn a_database_without_its_log_is_no_new_one() {
     let Place { directory, company, store: _store, .. } = Place::new().await;
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(database(&directory), database(&copy)).unwrap();
+    std::fs::copy(directory.path().join(KEY_FILE), copy.path().join(KEY_FILE)).unwrap();
     assert_eq!(Store::open(copy.path(), NOW).unwrap().default_company(), company);
 }
 

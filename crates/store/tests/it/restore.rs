@@ -3,7 +3,7 @@
 use loopfour_engine::call::Account;
 use loopfour_engine::ports::{Due, Unfinished};
 use loopfour_engine::{Effect, Request, WaitReason};
-use loopfour_store::{HeldRun, OpenError, ReadOnly, RestoreError, Restored};
+use loopfour_store::{HeldRun, KEY_FILE, OpenError, ReadOnly, RestoreError, Restored};
 
 use super::backup::{append, begin, verified, worked};
 use super::*;
@@ -70,10 +70,18 @@ async fn what_was_under_way_is_held_for_a_person() {
         entries: 5,
         held: vec![held(writes, RunStatus::Running), held(begun, RunStatus::Pending)],
         failed: 1,
+        needs_key: true,
     };
     assert_eq!(restored, expected);
     assert_eq!(verified(&directory), (loopfour_store::Verified { runs: 3, entries: 8, differ: 0 }, vec![]));
 
+    let key = directory.join(KEY_FILE);
+    let error = Store::open(&directory, LATER).unwrap_err().to_string();
+    let expected = "is missing, and the database's credentials are sealed with it; put it back (no backup of the \
+                    database has it), or name it with LOOPFOUR_SECRETS_KEY_FILE";
+    assert_eq!(error, format!("the secrets key file `{}` {expected}", key.display()));
+    assert!(!key.exists());
+    std::fs::copy(place.directory.path().join(KEY_FILE), &key).unwrap();
     let store = Store::open(&directory, LATER).unwrap();
     let row = store.run(place.company, writes).await.unwrap().unwrap();
     assert_eq!(row.waiting.unwrap().reason, WaitReason::OutcomeUnknown);

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::backup::{begin, verified, worked};
+use loopfour_store::KEY_FILE;
+
 use super::*;
 
 /// The files of a directory in use, cut at a part of their length, in a directory of their own.
@@ -14,6 +16,7 @@ fn cut(directory: &TempDir, database: f64, log: f64) -> TempDir {
         let length = (bytes.len() as f64 * part) as usize;
         std::fs::write(copy.path().join(name), &bytes[..length]).unwrap();
     }
+    std::fs::copy(directory.path().join(KEY_FILE), copy.path().join(KEY_FILE)).unwrap();
     copy
 }
 
