@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -15,6 +15,7 @@ struct State {
     definitions: BTreeMap<(WorkflowId, u32), String>,
     appends_left: Option<usize>,
     late: bool,
+    slow: BTreeSet<RunId>,
 }
 
 impl MemoryJournal {
@@ -31,6 +32,11 @@ impl MemoryJournal {
     /// From now on whoever appends hears of it only later than it is stored, as from a disk.
     pub fn acknowledge_late(&self) {
         self.state().late = true;
+    }
+
+    /// From now on reading this run takes longer than reading others.
+    pub fn read_slowly(&self, run: RunId) {
+        self.state().slow.insert(run);
     }
 
     /// All entries of a run.
@@ -74,22 +80,30 @@ impl MemoryJournal {
     }
 }
 
+/// Lets others do something first, so many times.
+async fn pause(mut times: u32) {
+    std::future::poll_fn(|context| {
+        if times == 0 {
+            return Poll::Ready(());
+        }
+        times -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl Journal for MemoryJournal {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
         let stored = self.store(batch);
-        let mut late = self.state().late;
-        std::future::poll_fn(|context| {
-            if !std::mem::take(&mut late) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        let late = self.state().late;
+        pause(u32::from(late)).await;
         stored
     }
 
     async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
+        let slow = self.state().slow.contains(&run);
+        pause(if slow { 100 } else { 0 }).await;
         Ok(self.entries(run))
     }
 

@@ -10,7 +10,7 @@ use loopfour_engine::ports::{
     Unprepared,
 };
 use loopfour_engine::{
-    CompanyId, Outcome, Request, Run, RunId, RunStatus, Sending, StepPath, Timestamp, TriggerKind,
+    CompanyId, Outcome, Request, Run, RunId, RunStatus, Sending, StepError, StepPath, Timestamp, TriggerKind,
     WaitReason, WorkflowId,
 };
 use loopfour_host::{Host, Settings};
@@ -35,6 +35,8 @@ pub struct Gate {
     answers: watch::Sender<bool>,
     /// Whether turns come.
     turns: watch::Sender<bool>,
+    /// Whether there is a connection.
+    connected: watch::Sender<bool>,
     /// How many calls left.
     left: watch::Sender<usize>,
 }
@@ -46,6 +48,10 @@ impl Gate {
 
     pub fn hold_turns(&self, hold: bool) {
         self.turns.send_replace(!hold);
+    }
+
+    pub fn connect(&self, connected: bool) {
+        self.connected.send_replace(connected);
     }
 
     /// Waits until so many calls left, answered or not.
@@ -60,6 +66,10 @@ impl Gate {
 
 impl Prepare for Gate {
     fn prepare(&self, call: &Call<'_>) -> Result<Request, Unprepared> {
+        if !*self.connected.borrow() {
+            let error = StepError::new("authentication_error", "no connection", "connect");
+            return Err(Unprepared::NotReady { error, account: None });
+        }
         self.provider.prepare(call)
     }
 }
@@ -108,9 +118,9 @@ impl World {
     }
 
     pub fn over(provider: Provider) -> World {
-        let (answers, turns, left) =
-            (watch::Sender::new(true), watch::Sender::new(true), watch::Sender::new(0));
-        let gate = Gate { provider, answers, turns, left };
+        let open = || watch::Sender::new(true);
+        let (answers, turns, connected, left) = (open(), open(), open(), watch::Sender::new(0));
+        let gate = Gate { provider, answers, turns, connected, left };
         let (journal, clock) = (MemoryJournal::default(), ManualClock::at(1_000));
         World { journal, gate, clock, settings: Settings::default() }
     }
