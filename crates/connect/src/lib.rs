@@ -2,21 +2,32 @@
 //! answer means.
 //!
 //! A provider is a folder, an action is a row of the catalogue. Providers judge answers, the engine acts on them:
-//! nothing in here retries, or keeps state about runs. What it keeps is about accounts: whose they are, and their pace.
+//! nothing in here retries, or keeps state about runs. What it keeps is about connections: which there are, whose accounts
+//! they are, what they are called with, and their pace.
 
+mod connections;
 mod credentials;
 mod http;
+mod live;
+pub mod nango;
 pub mod oidc;
 pub mod pace;
+mod registry;
 pub mod stripe;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loopfour_engine::connections::{ConnectionStore, KeepError};
 use loopfour_engine::error::code;
-use loopfour_engine::ports::{Actions, Call, Candidates, FindError, Prepare, Unprepared};
-use loopfour_engine::{Finding, Outcome, Request, RunId, Sending, StepError, StepPath, Timestamp};
+use loopfour_engine::ports::{Actions, Call, Candidates, Clock, FindError, Prepare, Unprepared};
+use loopfour_engine::{CompanyId, Finding, Outcome, Request, RunId, Sending, StepError, StepPath, Timestamp};
 use loopfour_lang::Document;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use connections::Looks;
+use registry::{Parts, Registry};
 
 /// Why there is no connection to the outside.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +43,17 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nango's address or key cannot be used.
+    #[error("`{server}` cannot be a Nango: {reason}")]
+    Nango {
+        /// Its address, as it was given.
+        server: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The connections cannot be loaded.
+    #[error("the connections cannot be loaded: {0}")]
+    Store(#[from] KeepError),
     /// The address of the OpenID provider cannot be used.
     #[error("`{issuer}` cannot be an OpenID provider: {reason}")]
     Issuer {
@@ -45,22 +67,74 @@ pub enum Error {
     Client(String),
 }
 
-/// The providers, by name. One for the process: its clients keep their connections open.
-#[derive(Clone, Debug)]
+/// What the outside is reached with.
+#[derive(Debug)]
+pub struct Config {
+    /// Stripe.
+    pub stripe: stripe::Config,
+    /// Who keeps OAuth tokens; without it, connections are made by key.
+    pub nango: Option<nango::Config>,
+    /// Whose `STRIPE_API_KEY` is.
+    pub default_company: CompanyId,
+}
+
+/// The providers, by name, under the connections of all companies. One for the process: its clients keep their connections
+/// open. Clones are the same.
+#[derive(Clone)]
 pub struct Connect {
     stripe: Arc<stripe::Stripe>,
+    looks: Arc<Looks>,
 }
 
 impl Connect {
-    /// Connects to the providers that are configured.
+    /// Connects to Stripe with the key of the configuration, or to the sandbox, and nothing else; whichever company asks.
     ///
     /// # Errors
     /// A key or a base address that cannot be used, or no certificates on this machine.
     pub fn new(stripe: stripe::Config) -> Result<Connect, Error> {
-        Ok(Connect { stripe: Arc::new(stripe::Stripe::new(stripe)?) })
+        let registry = Registry::new(Parts {
+            store: None,
+            clock: Arc::new(WallClock),
+            default_company: None,
+            built_in: stripe::built_in(&stripe)?,
+            pace: stripe.pace,
+        });
+        let stripe = stripe::Stripe::new(&stripe, Arc::new(registry), None)?;
+        Ok(Connect { stripe: Arc::new(stripe), looks: Arc::default() })
     }
 
-    /// Asks whose accounts the connections are. Without it the first call is not prepared yet, and asks.
+    /// Connects to the providers under the stored connections and the configured one. The configured one's row is brought
+    /// in line with the configuration; authorisations that were open when the last process ended are looked after.
+    ///
+    /// # Errors
+    /// As for [`Connect::new`], a Nango that cannot be used, or a storage that fails.
+    pub async fn open(
+        config: Config,
+        store: Arc<dyn ConnectionStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Connect, Error> {
+        let Config { stripe, nango, default_company } = config;
+        let nango = nango.map(nango::Client::new).transpose()?.map(Arc::new);
+        let registry = Registry::new(Parts {
+            store: Some(Arc::clone(&store)),
+            clock,
+            default_company: Some(default_company),
+            built_in: stripe::built_in(&stripe)?,
+            pace: stripe.pace,
+        });
+        let stripe = Arc::new(stripe::Stripe::new(&stripe, Arc::new(registry), nango)?);
+        let connect = Connect { stripe, looks: Arc::default() };
+        connect.load(&*store).await?;
+        Ok(connect)
+    }
+
+    /// A receiver of every company one of whose connections can be used again, or otherwise than before: its runs that wait
+    /// for a connection may go on.
+    pub fn changes(&self) -> UnboundedReceiver<CompanyId> {
+        self.stripe.registry.changes()
+    }
+
+    /// Asks whose account the configured connection is. Without it the first call is not prepared yet, and asks.
     ///
     /// # Errors
     /// It was not told within the limit; it is asked again when a call needs it.
@@ -117,4 +191,24 @@ impl Actions for Connect {
 
 fn unfit(error: StepError) -> FindError {
     FindError::Unfit(error.message)
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").finish_non_exhaustive()
+    }
+}
+
+/// The clock of the machine.
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+
+    async fn until(&self, at: Timestamp) {
+        let left = u64::try_from(at.0.saturating_sub(self.now().0)).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(left)).await;
+    }
 }

@@ -1,13 +1,15 @@
 //! A DELETE, for which Stripe takes no idempotency key: whether it is done is seen by reading the object (spec 11.7).
 //! Done already is success, whoever did it; the output is then the object as it was read.
 
+use std::sync::Arc;
+
 use loopfour_engine::{Attempt, Effect, Failure, Finding, Outcome, Request, Sending};
 use loopfour_lang::Value;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::door::Channel;
 use super::{Stripe, error, unsent, until};
-use crate::credentials::Connection;
 use crate::pace::Place;
 
 /// What reading the object shows.
@@ -24,25 +26,23 @@ enum Look {
 
 impl Stripe {
     /// Sends a delete once, unless it may have been sent before and is found done; all within the sending's time limit.
-    pub(super) async fn delete(&self, connection: &Connection, sending: Sending<'_>) -> Outcome {
+    pub(super) async fn delete(self: &Arc<Stripe>, channel: &Channel, sending: Sending<'_>) -> Outcome {
         let deadline = Instant::now() + sending.timeout;
         match sending.attempt {
             Attempt::First => {}
-            Attempt::Again => match self.look(connection, sending, deadline).await {
+            Attempt::Again => match self.look(channel, sending, deadline).await {
                 Look::Done(outcome) => return outcome,
                 Look::Missing(failure) | Look::Unclear(failure) => return Outcome::Failed(failure),
                 // The look took a while; the call's own turn is past.
                 Look::NotDone => {
-                    if timeout_at(deadline, self.pace(connection, sending.request, Place::Ahead))
-                        .await
-                        .is_err()
+                    if timeout_at(deadline, self.pace(channel, sending.request, Place::Ahead)).await.is_err()
                     {
                         return Outcome::failed(Finding::Unreachable, unsent::no_turn(sending.request));
                     }
                 }
             },
             Attempt::Look => {
-                return match self.look(connection, sending, deadline).await {
+                return match self.look(channel, sending, deadline).await {
                     Look::Done(outcome) => outcome,
                     Look::NotDone => Outcome::failed(Finding::NotFoundDone, error::not_done(sending.request)),
                     Look::Missing(failure) | Look::Unclear(failure) => {
@@ -51,24 +51,24 @@ impl Stripe {
                 };
             }
         }
-        let outcome = self.exchange(connection, until(deadline, sending)).await;
+        let outcome = self.exchange(channel, until(deadline, sending)).await;
         if !matches!(&outcome, Outcome::Failed(failure) if is_missing(failure)) {
             return outcome;
         }
         // Stripe answers 404 to canceling what is canceled.
-        match self.look(connection, sending, deadline).await {
+        match self.look(channel, sending, deadline).await {
             Look::Done(found) => found,
             Look::NotDone | Look::Missing(_) => outcome,
             Look::Unclear(failure) => Outcome::Failed(failure),
         }
     }
 
-    async fn look(&self, connection: &Connection, sending: Sending<'_>, deadline: Instant) -> Look {
+    async fn look(self: &Arc<Stripe>, channel: &Channel, sending: Sending<'_>, deadline: Instant) -> Look {
         let request = reading(sending.request);
-        if timeout_at(deadline, self.pace(connection, &request, Place::Ahead)).await.is_err() {
+        if timeout_at(deadline, self.pace(channel, &request, Place::Ahead)).await.is_err() {
             return Look::Unclear(error::failure(Finding::Unreachable, unsent::no_turn(&request)));
         }
-        match self.exchange(connection, until(deadline, Sending { request: &request, ..sending })).await {
+        match self.exchange(channel, until(deadline, Sending { request: &request, ..sending })).await {
             Outcome::Done { output, receipt } if is_gone(output.value()) => {
                 Look::Done(Outcome::Done { output, receipt })
             }

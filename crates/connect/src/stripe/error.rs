@@ -215,7 +215,9 @@ impl<'a> Refusal<'a> {
         let connection = &self.request.account.connection;
         let hint = match connection.as_str() {
             "environment" => "check the connection: STRIPE_API_KEY is wrong, expired or revoked".to_owned(),
-            _ => format!("check the connection's status: `{connection}` is refused"),
+            _ => format!(
+                "Stripe refuses what `{connection}` is called with: connect it again, and the run goes on"
+            ),
         };
         self.error(code::AUTHENTICATION_ERROR, hint)
     }

@@ -1,63 +1,113 @@
 //! One request goes out, one answer comes back: headers, address, and what is learned from every answer on the way,
 //! whoever asked: that the key is refused, that calls come too fast.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use loopfour_engine::connections::ConnectionStatus;
 use loopfour_engine::{Effect, Finding, Outcome, Request, Sending, StepError};
 use loopfour_lang::Catalog;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Stripe, error, unsent};
-use crate::credentials::Connection;
+use super::access::Verdict;
+use super::door::Channel;
+use super::{Stripe, error, unsent, until};
 use crate::http::{Failure, Outgoing};
+use crate::live::Live;
 use crate::pace::{Kind, Lane, Place, Scope};
 
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const RATE_LIMITED_REASON: &str = "stripe-rate-limited-reason";
 
 impl Stripe {
-    /// Sends once and judges the answer. While the key is refused that is the answer, and nothing is sent.
-    pub(super) async fn exchange(&self, connection: &Connection, sending: Sending<'_>) -> Outcome {
-        if let Some(failure) = connection.access.refusal() {
+    /// Sends once and judges the answer. While the credentials are refused that is the answer, and nothing is sent. A call
+    /// that was refused for its token's sake, and so did nothing, is sent once more with the next token.
+    pub(super) async fn exchange(self: &Arc<Stripe>, channel: &Channel, sending: Sending<'_>) -> Outcome {
+        if let Some(failure) = channel.live.access.refusal() {
             return Outcome::Failed(failure);
         }
+        let deadline = Instant::now() + sending.timeout;
+        let outcome = self.send(channel, sending).await;
+        let refused = matches!(&outcome, Outcome::Failed(failure) if failure.error.status == Some(401));
+        if !refused || channel.token.is_none() {
+            self.note(channel, &outcome).await;
+            return outcome;
+        }
+        let renewed = match timeout_at(deadline, self.renewed(channel)).await {
+            Ok(Ok(Some(renewed))) => renewed,
+            Ok(Ok(None)) => {
+                self.note(channel, &outcome).await;
+                return outcome;
+            }
+            Ok(Err(failure)) => return Outcome::Failed(failure),
+            Err(_) => return Outcome::failed(Finding::NoConnection, unsent::token_not_renewed()),
+        };
+        if let Err(failure) = self.fits(&renewed, &sending.request.account) {
+            return Outcome::Failed(failure);
+        }
+        let outcome = self.send(&renewed, until(deadline, sending)).await;
+        self.note(&renewed, &outcome).await;
+        outcome
+    }
+
+    async fn send(&self, channel: &Channel, sending: Sending<'_>) -> Outcome {
         let request = sending.request;
-        let outgoing = match self.outgoing(connection, sending) {
+        let outgoing = match self.outgoing(channel, sending) {
             Ok(outgoing) => outgoing,
             Err(error) => return Outcome::failed(Finding::Defect, error),
         };
         let sent = Instant::now();
-        let outcome = match self.client.send(outgoing).await {
+        match self.client.send(outgoing).await {
             Ok(answer) => {
                 let reason = answer.headers.get(RATE_LIMITED_REASON).cloned();
                 let outcome = error::judge(request, answer);
-                slow_down(connection, request, &outcome, reason.as_ref(), sent);
+                slow_down(&channel.live, request, &outcome, reason.as_ref(), sent);
                 outcome
             }
             Err(Failure::NotConnected(cause)) => {
                 Outcome::failed(Finding::Unreachable, unsent::not_connected(&self.base, &cause))
             }
             Err(Failure::Lost(cause)) => Outcome::failed(Finding::Unknown, error::lost(request, &cause)),
-        };
-        connection.access.note(&outcome);
-        outcome
-    }
-
-    /// Waits for the call's turn, unless it is not going to be sent at all.
-    pub(super) async fn pace(&self, connection: &Connection, request: &Request, place: Place) {
-        if !connection.access.is_refused() {
-            connection.pace.turn(lane(request, &endpoint(request)), place).await;
         }
     }
 
-    fn outgoing(&self, connection: &Connection, sending: Sending<'_>) -> Result<Outgoing, StepError> {
+    /// Takes note of what an answer says of the credentials, in memory and in the row.
+    async fn note(self: &Arc<Stripe>, channel: &Channel, outcome: &Outcome) {
+        match (channel.live.access.note(outcome), outcome) {
+            (Verdict::Refused, Outcome::Failed(failure)) => {
+                let said = &failure.error.message;
+                self.broken(&channel.live, ConnectionStatus::Error, &format!("Stripe refuses it: {said}"))
+                    .await;
+            }
+            (Verdict::Good, _) if !channel.live.is_active() => self.mended(&channel.live).await,
+            (Verdict::Refused | Verdict::Good | Verdict::Unclear, _) => {}
+        }
+    }
+
+    /// Waits for the call's turn, unless it is not going to be sent at all.
+    pub(super) async fn pace(&self, channel: &Channel, request: &Request, place: Place) {
+        self.turn_of(&channel.live, request, place).await;
+    }
+
+    /// Likewise, of a connection whose credentials are not looked for yet.
+    pub(super) async fn turn_of(&self, live: &Live, request: &Request, place: Place) {
+        if !live.access.is_refused() {
+            live.pace.turn(lane(request, &endpoint(request)), place).await;
+        }
+    }
+
+    fn outgoing(&self, channel: &Channel, sending: Sending<'_>) -> Result<Outgoing, StepError> {
         let request = sending.request;
         let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(AUTHORIZATION, connection.authorization.clone());
+        headers.insert(AUTHORIZATION, channel.bearer.authorization.clone());
+        if let Some(account) = &channel.live.acts_for {
+            headers.insert(STRIPE_ACCOUNT, account.clone());
+        }
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let version = HeaderValue::from_str(&request.version);
         headers.insert(STRIPE_VERSION, version.map_err(|_| unsent::unsendable("version", &request.version))?);
@@ -92,13 +142,7 @@ impl Stripe {
 }
 
 /// What an answer that asks for fewer calls is about; one about a single object is that call's alone, which waits.
-fn slow_down(
-    connection: &Connection,
-    request: &Request,
-    outcome: &Outcome,
-    reason: Option<&HeaderValue>,
-    sent: Instant,
-) {
+fn slow_down(live: &Live, request: &Request, outcome: &Outcome, reason: Option<&HeaderValue>, sent: Instant) {
     let Outcome::Failed(failure) = outcome else { return };
     let of_one_object = failure.error.reason.as_deref() == Some("lock_timeout");
     if failure.finding != Finding::Throttled || of_one_object {
@@ -113,7 +157,7 @@ fn slow_down(
         _ => Scope::Account,
     };
     let retry_after = failure.retry_after.map(Duration::from_millis);
-    connection.pace.slow_down(lane(request, &endpoint(request)), scope, sent, retry_after);
+    live.pace.slow_down(lane(request, &endpoint(request)), scope, sent, retry_after);
 }
 
 fn lane<'a>(request: &Request, endpoint: &'a str) -> Lane<'a> {

@@ -1,6 +1,7 @@
 //! Looking for what a call of unknown outcome did, for a person who has to say what became of it (spec 11.4): the object
 //! of an id, or the objects that carry the run. Nothing found proves nothing, and nothing is changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_engine::ports::{Candidate, Candidates, FindError};
@@ -31,7 +32,7 @@ impl Stripe {
     ///
     /// # Errors
     /// There is none, or it cannot come of this call, or Stripe does not say.
-    pub(crate) async fn find(&self, request: &Request, id: &str) -> Result<Document, FindError> {
+    pub(crate) async fn find(self: &Arc<Stripe>, request: &Request, id: &str) -> Result<Document, FindError> {
         let row = row(request)?;
         if id.is_empty() || id.len() > 255 || id == "." || id == ".." {
             return Err(unfit(format!("{:?} is not an id", cut(id, 80))));
@@ -80,7 +81,7 @@ impl Stripe {
     /// # Errors
     /// The call makes objects and does not mark them, or Stripe gave no answer.
     pub(crate) async fn candidates(
-        &self,
+        self: &Arc<Stripe>,
         request: &Request,
         run: RunId,
         path: &StepPath,
@@ -133,7 +134,7 @@ impl Stripe {
 
     /// Reads under the account of a call; none where nothing is there.
     async fn look_up(
-        &self,
+        self: &Arc<Stripe>,
         call: &Request,
         path: String,
         query: String,
@@ -147,11 +148,11 @@ impl Stripe {
             ..call.clone()
         };
         let looked = async {
-            let connection = self.open(&request.account).await?;
-            self.pace(connection, &request, Place::Ahead).await;
+            let channel = self.open(&request.account).await?;
+            self.pace(&channel, &request, Place::Ahead).await;
             let sending =
                 Sending { request: &request, key: Uuid::nil(), timeout: PATIENCE, attempt: Attempt::First };
-            match self.exchange(connection, sending).await {
+            match self.exchange(&channel, sending).await {
                 Outcome::Done { output, .. } => Ok(output),
                 Outcome::Failed(failure) => Err(failure),
             }

@@ -1,14 +1,18 @@
 //! Stripe: config in, request out (`call`, `form`, `quirks`); answer in, judgement out (`exchange`, `error`, `delete`);
-//! whose account it is (`access`); and what a person asks for who has to say what became of a call (`find`).
+//! which connection it goes out under (`door`), what that is called with (`access`, `oauth`) and whose account it is
+//! (`identify`); and what a person asks for who has to say what became of a call (`find`).
 //! Which actions there are and what they take is the catalogue's; nothing here names one, the quirks excepted.
 
 mod access;
 mod call;
 mod delete;
+mod door;
 mod error;
 mod exchange;
 mod find;
 mod form;
+mod identify;
+mod oauth;
 mod parameter;
 mod quirks;
 mod refusal;
@@ -17,20 +21,27 @@ mod value;
 
 use std::sync::Arc;
 
+use loopfour_engine::connections::Source;
 use loopfour_engine::ports::{Call, Unprepared};
 use loopfour_engine::{Effect, Finding, Outcome, Request, Sending};
 use loopfour_lang::catalog::Method;
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use access::Access;
-use access::Door;
+pub(crate) use door::Channel;
+use door::may_fit;
+pub(crate) use identify::set_account;
+pub(crate) use oauth::credentials_of;
+pub(crate) use unsent::way_back_to;
 
 use crate::Error;
-use crate::credentials::{self, Connection};
+use crate::credentials::{Credentials, SANDBOX_KEY, StripeKey};
 use crate::http::{Client, Tls, is_loopback};
+use crate::nango;
 use crate::pace::{PaceConfig, Place};
+use crate::registry::{BuiltIn, Registry};
 
 /// The provider's name in workflows.
 pub const NAME: &str = "stripe";
@@ -58,33 +69,57 @@ impl Default for Config {
     }
 }
 
-/// Stripe, under one connection or none.
-#[derive(Debug)]
+/// Stripe, under the connections of the registry.
 pub(crate) struct Stripe {
     client: Client,
     base: Url,
-    connection: Option<Connection>,
+    pub(crate) registry: Arc<Registry>,
+    /// Whom tokens are asked of.
+    pub(crate) nango: Option<Arc<nango::Client>>,
+}
+
+/// The connection that comes with the process; an empty key is none.
+///
+/// # Errors
+/// A key that is not one of Stripe's.
+pub(crate) fn built_in(config: &Config) -> Result<Option<BuiltIn>, Error> {
+    let (source, mode, key) = match (config.sandbox, &config.api_key) {
+        (true, _) => (Source::Sandbox, Some("sandbox"), SANDBOX_KEY.into()),
+        (false, Some(key)) if !key.expose_secret().trim().is_empty() => {
+            (Source::Environment, None, key.clone())
+        }
+        (false, Some(_) | None) => return Ok(None),
+    };
+    let key = StripeKey::parse(&key).map_err(Error::Key)?;
+    let credentials = Credentials::Key(key.bearer);
+    Ok(Some(BuiltIn { source, mode: mode.unwrap_or(key.mode), credentials }))
 }
 
 impl Stripe {
     /// Stripe as configured. Nothing is sent yet.
     ///
     /// # Errors
-    /// A key or a base that cannot be used.
-    pub(crate) fn new(config: Config) -> Result<Stripe, Error> {
-        let connection = match (config.sandbox, &config.api_key) {
-            (true, _) => Some(credentials::sandbox(&config.pace)?),
-            (false, Some(key)) => credentials::environment(key, &config.pace)?,
-            (false, None) => None,
-        };
-        let base = base(&config.api_base, connection.as_ref())?;
+    /// A base that cannot be used.
+    pub(crate) fn new(
+        config: &Config,
+        registry: Arc<Registry>,
+        nango: Option<Arc<nango::Client>>,
+    ) -> Result<Stripe, Error> {
+        let built_in = registry.built_in();
+        let mode = built_in.as_ref().and_then(|live| live.row.mode.as_deref());
+        let base = base(&config.api_base, mode)?;
         let tls = if base.scheme() == "https" { Tls::SystemRoots } else { Tls::Unused };
-        Ok(Stripe { client: Client::new(tls)?, base, connection })
+        Ok(Stripe { client: Client::new(tls)?, base, registry, nango })
+    }
+
+    /// Whether a key or token of that mode may be sent to where Stripe's API is.
+    pub(crate) fn takes(&self, mode: &str) -> Result<(), Error> {
+        base(self.base.as_str(), Some(mode)).map(|_| ())
     }
 
     /// The request that a step's config makes. Pure.
     pub(crate) fn prepare(self: &Arc<Stripe>, call: &Call<'_>) -> Result<Request, Unprepared> {
-        let account = self.account(call)?;
+        let (account, version) = self.account(call)?;
         let (path, parameters) = call::parameters(call)?;
         let (effect, method) = match call.action.method {
             Method::Get => (Effect::Read, "GET"),
@@ -103,30 +138,32 @@ impl Stripe {
             path,
             query,
             form,
-            version: API_VERSION.to_owned(),
+            version,
             account,
         })
     }
 
     /// Waits until the pace lets the call go out; not at all if it is not going to.
     pub(crate) async fn turn(&self, request: &Request) {
-        if let Door::Open(connection) | Door::Unknown(connection) = self.door(Some(&request.account)) {
-            self.pace(connection, request, Place::Last).await;
+        if let Some(live) = self.registry.named(&request.account)
+            && may_fit(&live, &request.account)
+        {
+            self.turn_of(&live, request, Place::Last).await;
         }
     }
 
     /// Sends a prepared request once and judges the answer. A delete is looked for where it may be done already.
-    pub(crate) async fn perform(&self, sending: Sending<'_>) -> Outcome {
+    pub(crate) async fn perform(self: &Arc<Stripe>, sending: Sending<'_>) -> Outcome {
         let deadline = Instant::now() + sending.timeout;
-        let connection = match timeout_at(deadline, self.open(&sending.request.account)).await {
-            Ok(Ok(connection)) => connection,
+        let channel = match timeout_at(deadline, self.open(&sending.request.account)).await {
+            Ok(Ok(channel)) => channel,
             Ok(Err(failure)) => return Outcome::Failed(failure),
             Err(_) => return Outcome::failed(Finding::Unreachable, unsent::account_not_known()),
         };
         let sending = until(deadline, sending);
         match sending.request.effect {
-            Effect::Read | Effect::Write => self.exchange(connection, sending).await,
-            Effect::Delete => self.delete(connection, sending).await,
+            Effect::Read | Effect::Write => self.exchange(&channel, sending).await,
+            Effect::Delete => self.delete(&channel, sending).await,
         }
     }
 }
@@ -136,8 +173,8 @@ fn until(deadline: Instant, sending: Sending<'_>) -> Sending<'_> {
     Sending { timeout: deadline.saturating_duration_since(Instant::now()), ..sending }
 }
 
-/// The base of the API, checked against the connection that is to be used there.
-fn base(text: &str, connection: Option<&Connection>) -> Result<Url, Error> {
+/// The base of the API, checked against the mode of what is sent there.
+fn base(text: &str, mode: Option<&str>) -> Result<Url, Error> {
     let refused = |reason: &str| Error::Base { base: text.to_owned(), reason: reason.to_owned() };
     let base = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
     let host = base.host_str().unwrap_or_default();
@@ -151,7 +188,7 @@ fn base(text: &str, connection: Option<&Connection>) -> Result<Url, Error> {
     if base.query().is_some() || base.fragment().is_some() {
         return Err(refused("it must not have a query or fragment"));
     }
-    match connection.map(|connection| connection.account.mode.as_str()) {
+    match mode {
         Some("sandbox") if host.ends_with("stripe.com") => {
             Err(refused("with the sandbox on, nothing goes to Stripe"))
         }

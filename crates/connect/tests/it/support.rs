@@ -99,7 +99,7 @@ pub fn prepare(action: &Action, config: &str, input: &str, stamp: Stamp) -> Resu
     let input = config.evaluate(&Input(value(input))).unwrap();
     let path = StepPath("create-it".to_owned());
     let stamp = stamp == Stamp::On;
-    let bound = Bound { account: anybodys(), version: None };
+    let bound = Bound { account: anybodys(), version: Some(stripe::API_VERSION.to_owned()) };
     let call = Call {
         company: COMPANY,
         action,
@@ -126,7 +126,8 @@ pub fn prepare_under(
 ) -> Result<Request, Unprepared> {
     let (action, config, input) = (&listing(), &tree(&value("{}")), &value("{}"));
     let path = &StepPath("create-it".to_owned());
-    let bound = bound.map(|account| Bound { account: account.clone(), version: None });
+    let bound = bound
+        .map(|account| Bound { account: account.clone(), version: Some(stripe::API_VERSION.to_owned()) });
     connect.prepare(&Call {
         company: COMPANY,
         action,
