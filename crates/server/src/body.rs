@@ -199,6 +199,27 @@ impl Fields {
         }
     }
 
+    /// The object in a field, to be read in the same way and then handed to [`Fields::close`].
+    pub fn inner(&mut self, name: &'static str) -> Option<Fields> {
+        match self.value(name)? {
+            Value::Object(object) => Some(Fields::of(Arc::unwrap_or_clone(object))),
+            other => {
+                self.problem(name, format!("`{name}` must be an object, not {}", kind(&other)));
+                None
+            }
+        }
+    }
+
+    /// Takes over what is wrong with the object in a field.
+    pub fn close(&mut self, name: &str, inner: Fields) {
+        let problems = inner.problems();
+        self.problems.extend(
+            problems
+                .into_iter()
+                .map(|problem| Problem { field: format!("{name}.{}", problem.field), ..problem }),
+        );
+    }
+
     /// Notes something wrong with a field.
     pub fn problem(&mut self, field: &str, message: String) {
         self.problems.push(Problem::new(field, message));
@@ -213,14 +234,16 @@ impl Fields {
     ///
     /// # Errors
     /// All that is wrong with the object.
-    pub fn finish(mut self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<(), Error> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(Error::invalid("the body is not valid", problems)) }
+    }
+
+    fn problems(mut self) -> Vec<Problem> {
         for key in self.object.keys().filter(|key| !self.known.contains(&key.as_str())) {
             self.problems.push(unknown("key", key, &self.known));
         }
-        if self.problems.is_empty() {
-            return Ok(());
-        }
-        Err(Error::invalid("the body is not valid", self.problems))
+        self.problems
     }
 }
 

@@ -12,6 +12,7 @@ pub mod error;
 pub mod limits;
 pub mod live;
 pub mod openapi;
+pub mod origins;
 pub mod query;
 pub mod rate;
 pub mod request;
@@ -21,6 +22,7 @@ pub mod session;
 pub mod settings;
 pub mod sign_ins;
 pub mod view;
+mod wire;
 
 use std::sync::Arc;
 
@@ -161,7 +163,7 @@ pub fn router(app: App) -> Router {
         .route("/docs/", axum::routing::get(api::reference::page))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn(request::around))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), request::around))
         .with_state(app)
 }
 

@@ -16,6 +16,11 @@ pub const HEADERS: usize = 64 * 1024;
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
 /// From the headers to the end of the body.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// From the last byte that the client took to the end of waiting for it to take more.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// Connections at a time; further ones wait to be accepted. Files and calls to providers get the rest of the usual 1024
+/// descriptors of a process.
+pub const CONNECTIONS: usize = 768;
 /// How long requests under way may take once the server is told to stop; less than what Docker waits before it kills.
 pub const STOP_TIME: Duration = Duration::from_secs(8);
 /// Between two signs of life on a stream of events.

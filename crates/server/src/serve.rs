@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::rate::Peer;
+use crate::wire::Wire;
 use crate::{App, limits, router};
 
 /// Serves until `shutdown` resolves. Then it accepts nothing more, ends streams of events and waits for runs, lets
@@ -34,12 +35,15 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     debug!(address = %listener.local_addr()?, "accepting connections");
+    let mut full = false;
     loop {
+        full = told_if_full(full, connections.len());
         let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => match accepted {
+            // Slow clients are cut off in a while, so that one place after another comes free.
+            accepted = listener.accept(), if connections.len() < limits::CONNECTIONS => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "a connection could not be accepted");
@@ -61,6 +65,14 @@ pub async fn serve(
     Ok(())
 }
 
+/// Warns when there are as many connections as there may be, once until half of them have gone.
+fn told_if_full(told: bool, connections: usize) -> bool {
+    if connections >= limits::CONNECTIONS && !told {
+        warn!(connections, "as many connections as there may be; further clients wait until one ends");
+    }
+    connections >= limits::CONNECTIONS || (told && connections > limits::CONNECTIONS / 2)
+}
+
 async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
     // An answer goes out at once; it is one write as a rule.
     let _ = stream.set_nodelay(true);
@@ -74,7 +86,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopping:
         request.extensions_mut().insert(peer);
         router.call(request)
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Wire::new(stream)), service));
     let early = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         _ = stopping.wait_for(|stopping| *stopping) => None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use loopfour_store::Role;
 use secrecy::SecretString;
 
+use crate::origins::Origins;
 use crate::rate::RateLimits;
 
 /// What the operator settled about the API.
@@ -33,6 +34,12 @@ impl Settings {
             nango_signing_key: None,
             roles: BTreeMap::new(),
         }
+    }
+
+    /// Where people may be sent on to: the server's own origin, and those that the operator added.
+    pub fn origins(&self) -> Origins {
+        let added = self.redirect_origins.iter().map(|origin| &**origin);
+        Origins::of([&*self.public_url].into_iter().chain(added))
     }
 
     /// Whether people reach the server over TLS, so that cookies are for TLS only.

@@ -4,6 +4,7 @@
 
 mod auth;
 mod contract;
+mod edge;
 mod health;
 mod http;
 mod keys;

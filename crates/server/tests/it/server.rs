@@ -60,6 +60,11 @@ impl Server {
     }
 
     pub async fn limited(limits: RateLimits) -> Server {
+        Server::with(|settings| settings.rate_limits = limits).await
+    }
+
+    /// Without limits of rate, unless `change` sets some.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START);
         let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
@@ -89,7 +94,9 @@ impl Server {
             identity: None,
             clock: Arc::new(clock.clone()),
         };
-        let settings = Settings { rate_limits: limits, ..Settings::at(&format!("http://{address}")) };
+        let mut settings =
+            Settings { rate_limits: RateLimits::OFF, ..Settings::at(&format!("http://{address}")) };
+        change(&mut settings);
         let app = App::new(services, settings);
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(loopfour_server::serve(listener, app, async {
