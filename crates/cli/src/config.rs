@@ -63,8 +63,16 @@ impl DataFlags {
     /// # Errors
     /// As for [`Config::load`].
     pub fn directory(self) -> Result<PathBuf, Failure> {
+        self.config().map(|config| config.data)
+    }
+
+    /// The settings that `serve` would use with these flags.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn config(self) -> Result<Config, Failure> {
         let DataFlags { data, config } = self;
-        Ok(Config::load(Flags { data, config, ..Flags::default() })?.data)
+        Config::load(Flags { data, config, ..Flags::default() })
     }
 }
 
@@ -161,6 +169,11 @@ impl Config {
             oidc: None,
             secrets_key_file: None,
         }
+    }
+
+    /// The file with the key that seals secrets.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.secrets_key_file.clone().unwrap_or_else(|| self.data.join(loopfour_store::KEY_FILE))
     }
 
     /// Reads the settings from the flags, this process's environment and the file.

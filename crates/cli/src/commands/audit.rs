@@ -1,12 +1,14 @@
 //! `loopfour audit`: who did what, and whether the log is whole.
 
+use loopfour_store::{AuditHash, ReadOnly};
 use serde_json::Value;
 
 use crate::answer;
 use crate::client::{Client, ServerFlags};
-use crate::failure::{DONE, Failure};
+use crate::config::DataFlags;
+use crate::failure::{DONE, FAILED, Failure};
 use crate::listing::{self, Part};
-use crate::print::{self, Reader};
+use crate::print::{self, Reader, one_line};
 use crate::table::Cell;
 
 /// Look at the audit log: who did what, when, from where.
@@ -27,6 +29,7 @@ pub struct Audit {
 enum Command {
     List(List),
     Export(Export),
+    Verify(Verify),
 }
 
 /// List what was done in the company, the newest first. The key in LOOPFOUR_API_KEY needs the scope `admin`.
@@ -70,6 +73,26 @@ struct Export {
     server: ServerFlags,
 }
 
+/// Check that the log of every company is whole, on the disk, while the server runs or not.
+///
+/// Each row's hash is computed again from what the row says and from the row before. A line for each company tells how many
+/// rows it has, and its head; the first thing that is wrong is a line that names company and row.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 whole, 1 broken, 2 the database cannot be read.
+
+Examples:
+  loopfour audit verify
+  loopfour audit verify --data /var/lib/loopfour
+  loopfour audit verify --head $(tail -n 1 audit.jsonl | jq -r .head)")]
+struct Verify {
+    /// A head that was exported before, 64 hexadecimal digits: no row up to it may be missing.
+    #[arg(long, value_name = "HASH")]
+    head: Option<AuditHash>,
+    #[command(flatten)]
+    data: DataFlags,
+}
+
 impl Audit {
     /// Does what was asked for.
     pub async fn carry_out(self) -> Result<u8, Failure> {
@@ -79,6 +102,7 @@ impl Audit {
                 list.carry_out(&client).await
             }
             Command::Export(export) => export.carry_out(&export.server.client()?).await,
+            Command::Verify(verify) => verify.carry_out(),
         }
     }
 }
@@ -127,6 +151,27 @@ impl Export {
         match (reader, last["head"].as_str()) {
             (Reader::Gone, _) | (Reader::There, Some(_)) => Ok(DONE),
             (Reader::There, None) => Err(Failure::failed("the export ended before its last line")),
+        }
+    }
+}
+
+impl Verify {
+    fn carry_out(self) -> Result<u8, Failure> {
+        let directory = self.data.directory()?;
+        let database = ReadOnly::open(&directory).map_err(|cause| Failure::refused(cause.to_string()))?;
+        let verified = database.audit_verify(self.head).map_err(|cause| {
+            Failure::refused(format!("the data directory `{}`: {cause}", directory.display()))
+        })?;
+        for chain in &verified.companies {
+            let (name, rows, head) = (one_line(&chain.name), chain.head.count, chain.head.hash);
+            print::out(&format!("company `{name}`: {rows} rows are whole, head {head}"))?;
+        }
+        match verified.broken {
+            None => Ok(DONE),
+            Some(broken) => {
+                print::out(&one_line(&broken.to_string()))?;
+                Ok(FAILED)
+            }
         }
     }
 }

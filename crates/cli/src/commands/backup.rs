@@ -16,7 +16,9 @@ use crate::print;
 /// The server goes on meanwhile. The file is complete on the disk once the command ends, can be read by its owner alone,
 /// and overwrites nothing.
 ///
-/// Not in it are the objects of the offline Stripe (`sandbox` in the data directory) and the settings.
+/// Credentials are sealed in it with a key that is not: without the key file (LOOPFOUR_SECRETS_KEY_FILE, else `secrets.key`
+/// in the data directory) a backup is dead. Keep a copy of that file, apart from the backups. Not in it either are the
+/// objects of the offline Stripe (`sandbox` in the data directory) and the settings.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 made, 1 it went wrong and no file is left, 2 not begun.
@@ -35,15 +37,21 @@ pub struct Backup {
 impl Backup {
     /// Makes it.
     pub fn carry_out(self) -> Result<u8, Failure> {
-        let directory = self.data.directory()?;
+        let config = self.data.config()?;
+        let directory = &config.data;
         let refused = |cause: &dyn std::fmt::Display| Failure::refused(cause.to_string());
-        let database = ReadOnly::open(&directory).map_err(|cause| refused(&cause))?;
+        let database = ReadOnly::open(directory).map_err(|cause| refused(&cause))?;
         let made = database.backup(&self.file, SystemClock.now());
         let bytes = made.map_err(|cause| match &cause {
             BackupError::Exists { .. } => refused(&cause).hint("name a new file"),
             BackupError::Unusable { .. } | BackupError::Failed { .. } => Failure::failed(cause.to_string()),
         })?;
         print::out(&format!("backed up {} to {}, {bytes} bytes", directory.display(), self.file.display()))?;
+        let key = config.secrets_file();
+        print::talk(&format!(
+            "it is dead without the key file {}, which is not in it: keep a copy of that, apart from backups",
+            key.display()
+        ));
         Ok(DONE)
     }
 }

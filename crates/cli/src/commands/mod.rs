@@ -16,6 +16,7 @@ mod restore;
 mod run;
 mod runs;
 mod sandbox;
+mod secrets;
 mod serve;
 mod verify;
 mod workflows;
@@ -41,6 +42,7 @@ pub enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Verify(verify::Verify),
+    Secrets(secrets::Secrets),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
     HelpMarkdown(help_markdown::HelpMarkdown),
@@ -66,6 +68,7 @@ impl Command {
             Command::Backup(backup) => backup.carry_out(),
             Command::Restore(restore) => restore.carry_out(),
             Command::Verify(verify) => verify.carry_out(),
+            Command::Secrets(secrets) => secrets.carry_out().await,
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
             Command::Completions(completions) => completions.carry_out(),
             Command::HelpMarkdown(help) => help.carry_out(),

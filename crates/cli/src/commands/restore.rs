@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use loopfour_engine::ports::Clock as _;
 use loopfour_host::SystemClock;
-use loopfour_store::{HeldRun, KEY_FILE, RestoreError, Restored, Store};
+use loopfour_store::{HeldRun, RestoreError, Restored, Store};
 use serde_json::json;
 
 use crate::config::DataFlags;
@@ -18,6 +18,9 @@ use crate::table::{Cell, Table};
 /// started since are unknown, and runs that were under way may have gone on and sent something. Those are listed, and no
 /// write of theirs is sent again before a person looked at the provider and said what became of one (`loopfour runs
 /// resolve`).
+///
+/// The key file of the server that was backed up (`secrets.key`) is in no backup. Put it into the data directory before the
+/// server starts, or name it with LOOPFOUR_SECRETS_KEY_FILE: without it the server does not start.
 ///
 /// No backup holds the secrets key file: credentials in the database can be read only with that of the server that was
 /// backed up, and nothing starts before it is in its place.
@@ -48,12 +51,13 @@ pub struct Restore {
 impl Restore {
     /// Restores it.
     pub fn carry_out(self) -> Result<u8, Failure> {
-        let directory = self.data.directory()?;
-        let restored = Store::restore(&self.file, &directory, SystemClock.now()).map_err(refusal)?;
+        let config = self.data.config()?;
+        let restored = Store::restore(&self.file, &config.data, SystemClock.now()).map_err(refusal)?;
+        let key = Some(config.secrets_file()).filter(|key| restored.needs_key && !key.exists());
         if self.json {
-            print::out(&record(&restored).to_string())?;
+            print::out(&record(&restored, key.as_deref()).to_string())?;
         } else {
-            tell(&self.file, &directory, &restored)?;
+            tell(&self.file, &config.data, &restored, key.as_deref())?;
         }
         Ok(DONE)
     }
@@ -70,7 +74,7 @@ fn refusal(cause: RestoreError) -> Failure {
     }
 }
 
-fn record(restored: &Restored) -> serde_json::Value {
+fn record(restored: &Restored, missing_key: Option<&Path>) -> serde_json::Value {
     let held = restored.held.iter().map(|held| {
         json!({
             "run": held.run,
@@ -85,12 +89,17 @@ fn record(restored: &Restored) -> serde_json::Value {
         "runs": restored.runs,
         "entries": restored.entries,
         "failed": restored.failed,
-        "needsSecretsKey": restored.needs_key,
         "held": held.collect::<Vec<_>>(),
+        "missingKeyFile": missing_key,
     })
 }
 
-fn tell(file: &Path, directory: &Path, restored: &Restored) -> Result<(), Failure> {
+fn tell(
+    file: &Path,
+    directory: &Path,
+    restored: &Restored,
+    missing_key: Option<&Path>,
+) -> Result<(), Failure> {
     let (file, directory) = (file.display(), directory.display());
     print::talk(&format!(
         "restored {file} into {directory}: {} runs, {} entries, as of {}",
@@ -103,10 +112,11 @@ fn tell(file: &Path, directory: &Path, restored: &Restored) -> Result<(), Failur
             restored.failed
         ));
     }
-    if restored.needs_key {
+    if let Some(key) = missing_key {
         print::talk(&format!(
-            "the secrets key file is not in it: put that of the server that was backed up at {directory}/{KEY_FILE}, or \
-             name it with LOOPFOUR_SECRETS_KEY_FILE; nothing starts without it"
+            "the secrets key file is in no backup: put your copy of it to {} before the server starts; it does not start \
+             without",
+            key.display()
         ));
     }
     if restored.held.is_empty() {

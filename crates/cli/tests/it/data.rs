@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::crash::{await_write, hold};
-use crate::process::{Ended, Place, Server, call};
+use crate::process::{Ended, KEY, Place, Server, call, ended};
 
 /// Ends so, with exactly this on stdout, and on stderr.
 #[track_caller]
@@ -26,7 +26,9 @@ fn a_backup_is_made_beside_a_server_and_without_one() {
     let place = worked();
     let made = |file: &str| {
         let ended = place.run(&["backup", file]);
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        let key = "it is dead without the key file loopfour-data/secrets.key, which is not in it: keep a copy of that, apart \
+                   from backups\n";
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), key));
         let bytes = place.path().join(file).metadata().unwrap().len();
         assert_eq!(ended.stdout, format!("backed up loopfour-data to {file}, {bytes} bytes\n"));
     };
@@ -46,6 +48,8 @@ fn what_is_no_data_directory_is_refused() {
     let none = "error: `nowhere/loopfour.db` cannot be used: No such file or directory (os error 2)\n";
     check(&place, &["backup", "x.db", "--data", "nowhere"], 2, "", none);
     check(&place, &["verify", "--data", "nowhere"], 2, "", none);
+    check(&place, &["audit", "verify", "--data", "nowhere"], 2, "", none);
+    check(&place, &["secrets", "rotate", "--data", "nowhere"], 2, "", none);
     assert!(!place.path().join("nowhere").exists());
 }
 
@@ -115,10 +119,7 @@ fn what_may_have_been_sent_after_a_backup_is_listed_and_not_sent_again() {
 
     std::fs::rename(place.path().join("loopfour-data"), place.path().join("old")).unwrap();
     let ended = place.run(&["restore", "kept.db"]);
-    assert!(
-        ended.stderr.contains("put that of the server that was backed up at loopfour-data/secrets.key"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains("put your copy of it to loopfour-data/secrets.key"), "{ended:?}");
     let key = |directory: &str| place.path().join(directory).join("secrets.key");
     std::fs::copy(key("old"), key("loopfour-data")).unwrap();
     let line = ended.stdout.trim_end();
@@ -139,4 +140,96 @@ fn what_may_have_been_sent_after_a_backup_is_listed_and_not_sent_again() {
     assert_eq!(customers["objects"].as_array().unwrap().len(), 1, "{customers}");
     drop(server);
     assert_eq!(place.run(&["verify"]).code, Some(0));
+}
+
+/// The log's head as an export tells it.
+fn head(place: &Place, server: &Server) -> String {
+    let mut command = place.command(&["audit", "export"]);
+    command.env("LOOPFOUR_API_KEY", KEY).env("LOOPFOUR_SERVER", format!("http://{}", server.address));
+    let export = ended(command).stdout;
+    let last: Value = serde_json::from_str(export.lines().last().unwrap()).unwrap();
+    last["head"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_audit_log_is_whole_until_somebody_changes_it() {
+    let place = Place::new();
+    let server = Server::serve(&place, &["--sandbox"]);
+    let invite = |email: &str| {
+        let body = serde_json::json!({"email": email, "role": "viewer"}).to_string();
+        assert_eq!(server.call("POST", "/api/v1/members", &body).0, 201);
+    };
+    invite("ada@example.com");
+    assert_eq!(place.run(&["backup", "kept.db"]).code, Some(0));
+    invite("bob@example.com");
+    let head = head(&place, &server);
+    let beside = place.run(&["audit", "verify", "--head", &head]);
+    assert_eq!((beside.code, beside.stderr.as_str()), (Some(0), ""), "{beside:?}");
+    assert_eq!(server.terminate().0, Some(0), "all of it is in one file now");
+    let whole = place.run(&["audit", "verify"]);
+    assert!(
+        whole.stdout.starts_with("company `default`: ") && whole.stdout.lines().count() == 1,
+        "{whole:?}"
+    );
+
+    // An older state is whole in itself; what was cut off is told by the head alone.
+    assert_eq!(place.run(&["restore", "kept.db", "--data", "older"]).code, Some(0));
+    assert_eq!(place.run(&["audit", "verify", "--data", "older"]).code, Some(0));
+    let cut = place.run(&["audit", "verify", "--data", "older", "--head", &head]);
+    assert_eq!((cut.code, cut.stdout.lines().count()), (Some(1), 2), "{cut:?}");
+    assert!(cut.stdout.contains(&format!("no row has the hash {head}")), "{cut:?}");
+
+    let path = place.path().join("loopfour-data/loopfour.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for at in 0..bytes.len() - 15 {
+        if bytes[at..].starts_with(b"bob@example.com") {
+            bytes[at..at + 3].copy_from_slice(b"eve");
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let changed = place.run(&["audit", "verify"]);
+    assert_eq!((changed.code, changed.stderr.as_str()), (Some(1), ""), "{changed:?}");
+    assert!(changed.stdout.lines().last().unwrap().contains("was changed"), "{changed:?}");
+    let no_hash = place.run(&["audit", "verify", "--head", "abc"]);
+    assert_eq!((no_hash.code, no_hash.stderr.lines().count()), (Some(2), 1), "{no_hash:?}");
+}
+
+#[test]
+fn a_database_is_opened_with_its_key_file_only() {
+    let place = worked();
+    assert_eq!(place.run(&["backup", "kept.db"]).code, Some(0));
+    let file = place.path().join("loopfour-data/secrets.key");
+    let first = std::fs::read_to_string(&file).unwrap();
+    let rotated = place.run(&["secrets", "rotate"]);
+    assert!(rotated.stdout.starts_with("sealed ") && rotated.code == Some(0), "{rotated:?}");
+    assert!(rotated.stderr.contains("the old keys, which stay in the file"), "{rotated:?}");
+    let both = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        both.starts_with(first.trim_end()) && both.len() > first.len(),
+        "the new key stands below the old one"
+    );
+    let rotated = place.run(&["secrets", "rotate", "--forget-old-keys", "--json"]);
+    let record: Value = serde_json::from_str(&rotated.stdout).unwrap();
+    assert_eq!((rotated.code, &record["oldKeysKept"]), (Some(0), &false.into()), "{rotated:?}");
+
+    // The backup is of the time of the first key.
+    let restored = place.run(&["restore", "kept.db", "--data", "new"]);
+    assert!(restored.stderr.contains("put your copy of it to new/secrets.key before"), "{restored:?}");
+    let refused = |why: &str| {
+        let ended = place.run(&["secrets", "rotate", "--data", "new"]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.lines().count()),
+            (Some(2), "", 1),
+            "{ended:?}"
+        );
+        assert!(ended.stderr.contains(why), "{ended:?}");
+    };
+    refused("`new/secrets.key` is missing");
+    std::fs::copy(&file, place.path().join("new/secrets.key")).unwrap();
+    refused("`new/secrets.key` is another database's");
+    std::fs::write(place.path().join("first.key"), first).unwrap();
+    let mut command = place.command(&["secrets", "rotate", "--data", "new"]);
+    command.env("LOOPFOUR_SECRETS_KEY_FILE", "first.key");
+    let rotated = ended(command);
+    assert!(rotated.code == Some(0) && rotated.stdout.ends_with(" of first.key\n"), "{rotated:?}");
 }
