@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_connect::oidc::{self, OpenId};
-use loopfour_connect::{Connect, stripe};
-use loopfour_engine::Actor;
-use loopfour_engine::connections::NoConnections;
+use loopfour_connect::{Connect, nango, stripe};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
 use loopfour_engine::ports::Clock as _;
+use loopfour_engine::{Actor, CompanyId};
 use loopfour_host::{Host, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::settings::Settings as ApiSettings;
 use loopfour_server::{App, Services};
 use loopfour_store::{KeyError, NewKey, Role, Scope, Secret, StorageError, Store};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -43,6 +43,7 @@ pub struct Instance {
     store: Store,
     host: Host<Store, Connect, SystemClock>,
     recovery: JoinHandle<Recovered>,
+    changes: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -60,7 +61,7 @@ impl Instance {
             warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
         }
         let sandbox = if config.sandbox { Some(Embedded::start(config).await?) } else { None };
-        let connect = connect(config, sandbox.as_ref())?;
+        let connect = connect(config, &store, sandbox.as_ref()).await?;
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
@@ -71,7 +72,7 @@ impl Instance {
             store: store.clone(),
             runs,
             definitions,
-            connections: Arc::new(NoConnections),
+            connections: Arc::new(connect.clone()),
             identity: identity(config)?,
             clock,
         };
@@ -81,6 +82,7 @@ impl Instance {
         let recovery =
             host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
         let recovery = tokio::spawn(recovery);
+        let changes = tokio::spawn(pass_on(connect.changes(), host.clone()));
         identify(&connect).await;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -88,7 +90,7 @@ impl Instance {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
-        Ok(Instance { address, key, sandbox, store, host, recovery, stop, serving })
+        Ok(Instance { address, key, sandbox, store, host, recovery, changes, stop, serving })
     }
 
     /// Makes a key with all scopes for the company `default`.
@@ -118,6 +120,7 @@ impl Instance {
         // The server may have ended by itself; then nobody listens any more.
         let _ = self.stop.send(());
         self.recovery.abort();
+        self.changes.abort();
         let (in_time, served) = tokio::join!(self.host.stop(GRACE), self.serving);
         if !in_time {
             warn!("calls are still under way; they are sent again under their keys at the next start");
@@ -130,6 +133,13 @@ impl Instance {
         if let Some(sandbox) = self.sandbox {
             sandbox.stop().await;
         }
+    }
+}
+
+/// Lets runs go on that wait for a connection, whenever one of their company can be used again.
+async fn pass_on(mut changes: UnboundedReceiver<CompanyId>, host: Host<Store, Connect, SystemClock>) {
+    while let Some(company) = changes.recv().await {
+        host.connection_changed(company).await;
     }
 }
 
@@ -221,12 +231,12 @@ fn storage(cause: StorageError) -> Failure {
     Failure::refused(format!("the database failed: {cause}"))
 }
 
-/// The providers as configured; all calls go to the sandbox where there is one. Whose accounts they are is asked here, and
-/// again by the first call if that is not told.
+/// The providers as configured, under the connections that the database keeps; all calls go to the sandbox where there is
+/// one. Whose account the configured key is is asked here, and again by the first call if that is not told.
 ///
 /// # Errors
-/// A key or address cannot be used.
-pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
+/// A key or address cannot be used, or the database failed.
+pub async fn connect(config: &Config, store: &Store, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
     let usual = config.stripe_api_base.clone().unwrap_or_else(|| stripe::API_BASE.to_owned());
     let stripe = stripe::Config {
         api_key: config.stripe_api_key.clone(),
@@ -234,7 +244,15 @@ pub fn connect(config: &Config, sandbox: Option<&Embedded>) -> Result<Connect, F
         sandbox: sandbox.is_some(),
         pace: config.stripe_pace,
     };
-    Connect::new(stripe).map_err(|cause| Failure::refused(cause.to_string()))
+    let nango = config.nango.as_ref().map(|nango| nango::Config {
+        server_url: nango.server_url.clone(),
+        secret_key: nango.secret_key.clone(),
+        stripe_integration: nango.stripe_integration.clone(),
+        public_url: config.public_url.as_deref().and_then(|url| url.parse().ok()),
+    });
+    let outside = loopfour_connect::Config { stripe, nango, default_company: store.default_company() };
+    let connect = Connect::open(outside, Arc::new(store.clone()), Arc::new(SystemClock)).await;
+    connect.map_err(|cause| Failure::refused(cause.to_string()))
 }
 
 /// The OpenID provider by which people sign in, if one is configured.

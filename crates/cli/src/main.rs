@@ -7,7 +7,6 @@ mod answer;
 mod changes;
 mod client;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "`instance` does not read all of the settings"))]
 mod config;
 mod diagnostics;
 mod ending;

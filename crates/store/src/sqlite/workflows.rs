@@ -242,12 +242,8 @@ impl Store {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let row = WorkflowRow {
-                version: old.version + 1,
-                name: edit.name.clone(),
-                updated_at: now,
-                ..old
-            };
+            let row =
+                WorkflowRow { version: old.version + 1, name: edit.name.clone(), updated_at: now, ..old };
             insert_version(db, &row, &edit.source, edit.change_summary.as_deref())?;
             update_head(db, &row)?;
             audit::note(db, company, &by, &edited(&old, &row, &edit), now)?;
