@@ -1,17 +1,22 @@
 //! Every command and every JSON example in the README, the guides and the concepts works as written.
 //!
 //! The blocks of a page run in order in one shell, in an empty directory with the binary on the `PATH`. A block `json
-//! file=NAME` is saved as that file, `sh` must succeed, and `sh fails` must fail. Lines that begin with `cargo` are left
+//! file=NAME` or `toml file=NAME` is saved as that file, `sh` must succeed, and `sh fails` must fail. Lines that begin with `cargo` are left
 //! out: they are the commands that build and test the project itself. A sandbox takes the place of Stripe, so that pages
-//! may call it with a key as their readers do.
+//! may call it with a key as their readers do; on the page about Nango a fake takes its place, and `xdg-open` is a person
+//! who types a key into its form.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use loopfour_lang::{Catalog, Options, Severity, check};
+use loopfour_testkit::nango::{self, Nango};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::process::{Place, Server};
 
@@ -69,7 +74,7 @@ fn script(page: &str, address: &str) -> String {
     for block in blocks(page) {
         let words: Vec<&str> = block.info.split_whitespace().collect();
         match words.as_slice() {
-            ["json", file] => {
+            ["json" | "toml", file] => {
                 let name = file.strip_prefix("file=").expect("a file to save the example as");
                 writeln!(script, "cat > {name} <<'END_OF_EXAMPLE'\n{}END_OF_EXAMPLE", block.text).unwrap();
             }
@@ -93,6 +98,43 @@ fn script(page: &str, address: &str) -> String {
     script
 }
 
+/// A Nango, and somebody with a browser.
+struct FakeNango {
+    url: String,
+    browser: TempDir,
+    _running: (Nango, Runtime),
+}
+
+impl FakeNango {
+    /// The key that the page gives.
+    const KEY: &str = "4f0c2f6e-5d43-4f2c-9d6e-0123456789ab";
+    const BROWSER: &str = "#!/bin/sh
+exec curl -sf \"$NANGO_SERVER_URL/api-auth/basic/stripe-api-key?connect_session_token=${1##*session_token=}\" \\
+  -H 'content-type: application/json' --data '{\"username\": \"rk_test_typed\", \"password\": \"\"}'
+";
+
+    fn start(stripe: &Server) -> FakeNango {
+        let runtime = Runtime::new().unwrap();
+        let config = nango::Config {
+            stripe: Some(format!("http://{}", stripe.address)),
+            integrations: vec!["stripe-api-key".to_owned()],
+            key: Some(FakeNango::KEY.to_owned()),
+            ..nango::Config::default()
+        };
+        let nango = runtime.block_on(Nango::start(config)).unwrap();
+        let browser = tempfile::tempdir().unwrap();
+        let program = browser.path().join("xdg-open");
+        fs::write(&program, FakeNango::BROWSER).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        FakeNango { url: nango.url().to_owned(), browser, _running: (nango, runtime) }
+    }
+
+    /// The `PATH` with the browser on it.
+    fn before(&self, path: &str) -> String {
+        format!("{}:{path}", self.browser.path().display())
+    }
+}
+
 #[track_caller]
 fn follow(page: &Path) {
     let text = fs::read_to_string(page).unwrap();
@@ -103,11 +145,13 @@ fn follow(page: &Path) {
     let stripe = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0"]));
     let binary = Path::new(env!("CARGO_BIN_EXE_loopfour")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let nango = page.ends_with("connect-with-nango.md").then(|| FakeNango::start(&stripe));
     let output = Command::new("timeout")
         .args(["120", "bash", "-c", &script(&text, &address)])
         .current_dir(folder.path())
         .env_clear()
-        .env("PATH", path)
+        .env("PATH", nango.as_ref().map_or(path.clone(), |nango| nango.before(&path)))
+        .envs(nango.iter().map(|nango| ("NANGO_SERVER_URL", nango.url.as_str())))
         .env("LOOPFOUR_LISTEN", &address)
         .env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", stripe.address))
         .output()

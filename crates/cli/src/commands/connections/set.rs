@@ -73,7 +73,7 @@ impl Set {
 /// As the API takes it. What is none is refused there.
 fn pace(text: &str) -> Value {
     let figure = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
-    let parts = text.split(',').map(|part| Some(part.split_once('=')?));
+    let parts = text.split(',').map(|part| part.split_once('='));
     let parts = parts.map(|part| part.map(|(name, value)| (name.trim().to_owned(), figure(value.trim()))));
     match parts.collect::<Option<Value>>() {
         Some(parts) => parts,
