@@ -66,16 +66,20 @@ impl Live {
 
     /// The account that calls are for, by its settings, else by its credentials; none before anybody told.
     pub(crate) fn account_id(&self) -> Option<&str> {
-        match &self.row.settings.stripe_account {
-            Some(account) => Some(account),
-            None => self.access.account().or_else(|| match self.credentials {
-                // The row may be of another key than the one that the process was started with.
-                _ if self.is_built_in() => None,
-                Credentials::None | Credentials::Key(_) | Credentials::Nango(_) => {
-                    self.row.external_account_id.as_deref()
-                }
-            }),
+        if let Some(account) = &self.row.settings.stripe_account {
+            return Some(account);
         }
+        match &self.credentials {
+            // The row may be of another key than the one that the process was started with.
+            Credentials::Key(_) => self.access.account(),
+            Credentials::None | Credentials::Nango(_) => self.row.external_account_id.as_deref(),
+        }
+    }
+
+    /// What it is called with, anew, where that turned out to be another account's than was known.
+    pub(crate) fn anew_for(&self, account: &str) -> Option<Credentials> {
+        let known = self.access.account();
+        known.is_some_and(|known| known != account).then(|| self.credentials.clone())
     }
 
     /// What stands for the account where the key may not read it.

@@ -269,10 +269,7 @@ impl Registry {
         let Amendment { by, action, secret, credentials } = amendment;
         self.keep(&row, secret, by, action).await?;
         let (credentials, access) = match credentials {
-            Some(credentials) => {
-                let account = row.external_account_id.clone().filter(|_| !before.is_built_in());
-                (credentials, Arc::new(Access::of(account)))
-            }
+            Some(credentials) => (credentials, Arc::new(Access::of(row.external_account_id.clone()))),
             None => (before.credentials.clone(), Arc::clone(&before.access)),
         };
         if row.status == ConnectionStatus::Active {

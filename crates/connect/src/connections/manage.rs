@@ -134,7 +134,8 @@ impl Connect {
         let noted = match checked {
             Ok((key_id, account)) => {
                 live.access.clear();
-                let amendment = Amendment::of_row(by, "connection.test");
+                let credentials = live.anew_for(&account);
+                let amendment = Amendment { credentials, ..Amendment::of_row(by, "connection.test") };
                 let noted = self.stripe.registry.amend(id, amendment, |_, row| {
                     if row.status == ConnectionStatus::Disconnected {
                         return Ok(false);

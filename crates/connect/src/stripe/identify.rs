@@ -159,7 +159,8 @@ impl Stripe {
     async fn note_account(&self, live: &Arc<Live>, id: &str) {
         let (access, key_id) = (&live.access, live.key_id());
         let by = Actor::system("connections");
-        let amendment = Amendment::of_row(&by, "connection.activate");
+        let credentials = live.anew_for(id);
+        let amendment = Amendment { credentials, ..Amendment::of_row(&by, "connection.activate") };
         let now = self.registry.now();
         let noted = self.registry.amend(live.row.id, amendment, |current, row| {
             let is_same = row.external_account_id.as_deref() == Some(id);
