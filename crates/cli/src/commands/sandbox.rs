@@ -12,7 +12,7 @@ use crate::{instance, print};
 /// Start the offline Stripe on its own, for tests and for looking around.
 ///
 /// It answers under /v1/ to any key sk_test_... or rk_test_..., as Stripe does. Its controls under /_sandbox/ need no
-/// key: calls, in_flight, objects, faults, storm, clock, fixtures, limits, reset.
+/// key: calls, in_flight, objects, faults, storm, clock, fixtures, limits, keys, authenticate, reset.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stopped by a signal, 2 not started.
