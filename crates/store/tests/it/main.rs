@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod backup;
 mod health;
 mod isolation;
 mod journal;
 mod keys;
+mod members;
 mod open;
 mod restore;
 mod roundtrip;
