@@ -4,6 +4,7 @@
 
 mod audit;
 mod backup;
+mod connections;
 mod health;
 mod isolation;
 mod journal;
@@ -13,6 +14,7 @@ mod open;
 mod restore;
 mod roundtrip;
 mod runs;
+mod secrets;
 mod sudden;
 mod watch;
 mod workflows;
