@@ -185,7 +185,8 @@ fn page(
     filter: RunFilter,
     span: Span,
 ) -> rusqlite::Result<Page<RunRow>> {
-    // The index by workflow does not know companies: whose the workflow is must be clear before.
+    // The index by workflow does not know companies: whose the workflow is must be clear before. The plus sign keeps
+    // either index from being chosen by the company that every row is compared with all the same.
     let (owner, id) = match filter.workflow {
         Some(workflow) if !owns(db, company, workflow)? => return Ok(Page { rows: Vec::new(), next: None }),
         Some(workflow) => ("workflow", workflow.0),
@@ -194,13 +195,19 @@ fn page(
     let (after, comparison, direction) = span.sql();
     let mut statement = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM runs WHERE {owner} = ?1 AND status = ?2 AND (created_at, id) {comparison} (?3, ?4)
-         ORDER BY created_at {direction}, id {direction} LIMIT ?5"
+         AND +company = ?6 ORDER BY created_at {direction}, id {direction} LIMIT ?5"
     ))?;
     let statuses = filter.status.as_ref().map_or(&RunStatus::ALL[..], std::slice::from_ref);
     let mut rows = Vec::new();
     for status in statuses {
-        let keys =
-            params![id.as_bytes(), status.name(), after.created_at.0, after.id.as_bytes(), span.wanted()];
+        let keys = params![
+            id.as_bytes(),
+            status.name(),
+            after.created_at.0,
+            after.id.as_bytes(),
+            span.wanted(),
+            company.0.as_bytes(),
+        ];
         for row in statement.query_map(keys, read_row)? {
             rows.push(row?);
         }

@@ -1,8 +1,15 @@
+use loopfour_engine::connections::{
+    Connection, ConnectionStatus, ConnectionStore as _, KeepError, SecretChange,
+};
 use loopfour_engine::ports::Journal as _;
 use loopfour_store::{
-    CompanyError, Edit, NewKey, RunFilter, Scope, StatusChange, WorkflowError, WorkflowFilter, WorkflowStatus,
+    AuditFilter, CompanyError, ConnectionFilter, Edit, KeyError, MemberChange, MemberError, MemberRow,
+    NewKey, Role, RunFilter, Scope, SessionOf, StatusChange, WorkflowError, WorkflowFilter, WorkflowStatus,
 };
 
+use secrecy::SecretString;
+
+use super::connections::{connection, keep, secrets, set};
 use super::*;
 
 /// Every query that takes a company, asked by another one.
@@ -53,6 +60,84 @@ async fn rows_of_another_company_do_not_exist() {
     let (_, secret) = store.create_key(other, key(), &by(), NOW).await.unwrap();
     assert_eq!(store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap().company, other);
     assert_eq!(store.workflow(company, workflow).await.unwrap().unwrap().version, 1);
+}
+
+/// The same of people, connections and the audit log.
+#[tokio::test]
+async fn people_and_connections_of_another_company_do_not_exist() {
+    let place = Place::new().await;
+    let (store, company) = (&place.store, place.company);
+    let (other, _) = store.create_company("other", &by(), NOW).await.unwrap();
+    let ada = store.create_member(company, "ada@example.com", Role::Viewer, &by(), NOW).await.unwrap();
+    let key = |member| NewKey { name: "ci".to_owned(), scopes: vec![Scope::Admin], expires_at: None, member };
+    let (id, _) = store.create_key(company, key(Some(ada.id)), &by(), NOW).await.unwrap();
+
+    assert_eq!(store.members(other, newest(50)).await.unwrap().rows, []);
+    assert_eq!(store.member(other, ada.id).await.unwrap(), None);
+    let missing = MemberError::Missing(ada.id);
+    let change = MemberChange { role: Some(Role::Admin), active: Some(false) };
+    assert_eq!(store.update_member(other, ada.id, change, &by(), NOW).await, Err(missing.clone()));
+    assert_eq!(store.invite(other, ada.id, &by(), NOW).await, Err(missing.clone()));
+    let foreign = MemberRow { company: other, ..ada.clone() };
+    assert_eq!(store.bind_identity(&foreign, "https://id", "1", &by(), NOW).await, Err(missing.clone()));
+    assert_eq!(store.open_session(other, SessionOf::Member(ada.id), &by(), NOW).await, Err(missing));
+    let inactive = MemberError::Inactive(id.to_string());
+    assert_eq!(store.open_session(other, SessionOf::Key(id), &by(), NOW).await, Err(inactive));
+    let made = store.create_key(other, key(Some(ada.id)), &by(), NOW).await.map(drop);
+    assert_eq!(made, Err(KeyError::Member(ada.id)));
+    assert_eq!(store.member(company, ada.id).await.unwrap(), Some(ada));
+
+    let row = connection(company, "main");
+    keep(store, &row, set("rk_test_1")).await.unwrap();
+    let webhooks = || vec![SecretString::from("whsec_1")];
+    store.keep_webhook_secrets(company, row.id, webhooks(), &by()).await.unwrap();
+    let uses = format!(r#"{{"connectionId": "{}"}}"#, row.id);
+    store.create_workflow(company, "uses it", &uses, &by(), NOW).await.unwrap();
+    let listed = async |company| {
+        store.connections(company, ConnectionFilter::default(), newest(50), NOW).await.unwrap().rows.len()
+    };
+    assert_eq!((listed(other).await, listed(company).await), (0, 1));
+    assert_eq!(store.connection(other, row.id, NOW).await.unwrap(), None);
+    assert!(store.webhook_secrets(other, row.id).await.unwrap().is_empty());
+    assert!(store.keep_webhook_secrets(other, row.id, vec![], &by()).await.is_err());
+    assert_eq!(store.workflows_using(other, row.id).await.unwrap(), []);
+    let stolen = Connection { company: other, status: ConnectionStatus::Pending, ..row.clone() };
+    assert!(matches!(keep(store, &stolen, set("rk_test_2")).await, Err(KeepError::Storage(_))));
+    store.forget(other, row.id).await.unwrap();
+    assert_eq!(store.connection(company, row.id, NOW).await.unwrap(), Some(row.clone()));
+    assert_eq!(store.webhook_secrets(company, row.id).await.unwrap().len(), 1);
+    assert_eq!(secrets(store).await, [("main".to_owned(), Some("rk_test_1".to_owned()))]);
+    // A name is the company's own.
+    assert_eq!(keep(store, &connection(other, "main"), SecretChange::Keep).await, Ok(()));
+
+    let (mine, others) = (store.audit_head(company).await.unwrap(), store.audit_head(other).await.unwrap());
+    assert_eq!(others.count, 3, "its making, its key, its connection");
+    let log = store.audit(other, AuditFilter::default(), newest(50)).await.unwrap().rows;
+    assert_eq!(log.len(), 3);
+    assert_eq!(store.audit_part(other, 0, mine.count, 50).await.unwrap().len(), 3);
+    let about = AuditFilter { object: Some(row.id.to_string()), ..AuditFilter::default() };
+    assert_eq!(store.audit(other, about, newest(50)).await.unwrap().rows, []);
+}
+
+/// A session and a link cannot lead from one company to another, whoever writes the row.
+#[tokio::test]
+async fn the_schema_ties_people_to_their_company() {
+    let place = Place::new().await;
+    let (other, _) = place.store.create_company("other", &by(), NOW).await.unwrap();
+    let ada =
+        place.store.create_member(place.company, "a@b.example", Role::Viewer, &by(), NOW).await.unwrap();
+    let db = place.outside();
+    db.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    for sql in [
+        "INSERT INTO sessions (hash, company, member, created_at, expires_at) VALUES (x'01', ?1, ?2, 0, 0)",
+        "INSERT INTO login_links (hash, company, member, created_at, expires_at) VALUES (x'01', ?1, ?2, 0, 0)",
+    ] {
+        let insert = |company: CompanyId| {
+            db.execute(sql, rusqlite::params![company.0.as_bytes(), ada.id.0.as_bytes()])
+        };
+        assert_eq!(insert(other).unwrap_err().to_string(), "FOREIGN KEY constraint failed", "{sql}");
+        assert_eq!(insert(place.company), Ok(1));
+    }
 }
 
 #[tokio::test]

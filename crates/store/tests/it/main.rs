@@ -11,6 +11,7 @@ mod journal;
 mod keys;
 mod members;
 mod open;
+mod queries;
 mod restore;
 mod roundtrip;
 mod runs;

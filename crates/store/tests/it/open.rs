@@ -139,7 +139,7 @@ async fn a_database_that_lost_its_end_is_refused_where_a_log_stands_beside_it() 
     // Its own end, which the log does not hold.
     change(&directory, "INSERT INTO meta VALUES ('long', zeroblob(100000))");
     let store = Store::open(directory.path(), NOW).unwrap();
-    store.create_company("in the log", &by(), NOW).await.unwrap().0;
+    store.create_company("in the log", &by(), NOW).await.unwrap();
     let copy = copied(&directory);
     let file = std::fs::File::options().write(true).open(database(&copy)).unwrap();
     let length = file.metadata().unwrap().len();
