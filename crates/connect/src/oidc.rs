@@ -64,13 +64,17 @@ pub struct OpenId {
     discovered: Mutex<Option<(Instant, Arc<CoreProviderMetadata>)>>,
 }
 
-/// What the token says beyond the standard: groups, under the names that providers give them.
+/// What the token says beyond the standard, under the names that providers give it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Groups {
     #[serde(default, deserialize_with = "one_or_many")]
     groups: Vec<String>,
     #[serde(default, deserialize_with = "one_or_many")]
     roles: Vec<String>,
+    /// In place of `email_verified`, which Microsoft Entra never sends: whether the address is of a domain that the tenant
+    /// has proved to be its own.
+    #[serde(default, deserialize_with = "yes")]
+    xms_edov: bool,
 }
 
 impl AdditionalClaims for Groups {}
@@ -310,12 +314,16 @@ fn verified(client: &Client, tokens: &Tokens, nonce: &Nonce) -> Result<Claims, C
 }
 
 fn identity(claims: &Claims, more: Option<&UserInfoClaims<Groups, CoreGenderClaim>>) -> Identity {
-    let from_token = claims.email().filter(|_| claims.email_verified() == Some(true));
+    let is_verified = claims.email_verified() == Some(true)
+        || (claims.email_verified().is_none() && claims.additional_claims().xms_edov);
+    let from_token = claims.email().filter(|_| is_verified);
     let from_info = more.and_then(|more| more.email().filter(|_| more.email_verified() == Some(true)));
     let additional =
         [Some(claims.additional_claims()), more.map(UserInfoClaims::additional_claims)].into_iter().flatten();
-    let mut groups: Vec<String> =
-        additional.flat_map(|Groups { groups, roles }| groups.iter().chain(roles)).cloned().collect();
+    let mut groups: Vec<String> = additional
+        .flat_map(|Groups { groups, roles, xms_edov: _ }| groups.iter().chain(roles))
+        .cloned()
+        .collect();
     groups.sort_unstable();
     groups.dedup();
     Identity {
@@ -362,4 +370,10 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         Claim::One(group) => vec![group],
         Claim::Other(_) => Vec::new(),
     })
+}
+
+/// A claim that says yes as Entra does: `true`, or one.
+fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let claim = serde_json::Value::deserialize(deserializer)?;
+    Ok(claim == true || claim == 1 || claim == "1" || claim == "true")
 }

@@ -235,6 +235,20 @@ async fn an_address_counts_only_when_it_was_verified() {
     let identity =
         issuer.sign_in(&open, |token| drop(token.claims.insert("email_verified".into(), json!(false))));
     assert_eq!(identity.await.unwrap().email, None);
+    // Entra's own word for it counts where the standard one is missing, and nothing else does.
+    for (claim, is_verified) in [
+        (json!(true), true),
+        (json!("1"), true),
+        (json!(1), true),
+        (json!(false), false),
+        (json!("0"), false),
+    ] {
+        let identity = issuer.sign_in(&open, |token| {
+            token.claims.remove("email_verified");
+            token.claims.insert("xms_edov".into(), claim);
+        });
+        assert_eq!(identity.await.unwrap().email.is_some(), is_verified);
+    }
     let info = json!({"sub": "ada", "email": "info@example.com", "email_verified": true, "roles": "admins"});
     issuer.answers.lock().unwrap().user_info = Some(info);
     let identity = issuer.sign_in(&open, |token| {
