@@ -22,14 +22,12 @@ use crate::table::{Cell, Table};
 /// The key file of the server that was backed up (`secrets.key`) is in no backup. Put it into the data directory before the
 /// server starts, or name it with LOOPFOUR_SECRETS_KEY_FILE: without it the server does not start.
 ///
-/// No backup holds the secrets key file: credentials in the database can be read only with that of the server that was
-/// backed up, and nothing starts before it is in its place.
-///
 /// The columns are the run, its workflow, the step that it was at or came to next, how it stood, and since when.
 #[derive(clap::Args)]
 #[command(after_help = "\
---json prints one object: {backupAt, runs, entries, failed, needsSecretsKey,
-held}; held is a list of {run, workflow, step, status, since}.
+--json prints one object: {backupAt, runs, entries, failed, held, missingKeyFile};
+held is a list of {run, workflow, step, status, since}, missingKeyFile the place
+where the key file must be put, or null.
 
 Exit codes: 0 restored, 1 it went wrong and no database is left, 2 not begun.
 
