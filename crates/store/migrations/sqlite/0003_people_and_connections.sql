@@ -109,10 +109,3 @@ CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
 BEGIN
     SELECT raise(ABORT, 'rows of the audit log are never removed');
 END;
-
--- Where another row stands already.
-CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
-WHEN EXISTS (SELECT 1 FROM audit WHERE company = NEW.company AND seq = NEW.seq)
-BEGIN
-    SELECT raise(ABORT, 'rows of the audit log are never replaced');
-END;

@@ -1,4 +1,4 @@
-use loopfour_store::{KEY_FILE, OpenError};
+use loopfour_store::{AuditBreak, Holder, KEY_FILE, NewKey, OpenError, ReadOnly, Role, Scope};
 
 use super::*;
 
@@ -274,6 +274,12 @@ async fn an_open_store_is_ready() {
     assert_eq!(place.store.ready().await, Ok(()));
 }
 
+/// What 0003 and later added, taken away again.
+const SECOND_VERSION: &str = "
+    DROP TABLE audit; DROP TABLE connections; DROP TABLE sessions; DROP TABLE login_links;
+    DROP INDEX keys_of_company; DROP INDEX keys_of_member; ALTER TABLE keys DROP COLUMN member; DROP TABLE members;
+    DELETE FROM meta; DELETE FROM migrations WHERE version > 2;";
+
 /// What 0002 and later added, taken away again.
 pub const FIRST_VERSION: &str = "
     DROP TABLE audit; DROP TABLE connections; DROP TABLE sessions; DROP TABLE login_links;
@@ -316,4 +322,34 @@ async fn a_database_that_cannot_be_kept_is_not_changed() {
     assert!(matches!(check_refused(&directory, expected), OpenError::NoBackup { .. }));
     let db = rusqlite::Connection::open(database(&directory)).unwrap();
     assert!(!db.table_exists(None::<&str>, "meta").unwrap());
+}
+
+/// A database from before there were people: its keys go on as machines' keys, and from here on there is an audit log.
+#[tokio::test]
+async fn a_database_of_the_second_version_is_brought_to_this_one() {
+    let place = Place::new().await;
+    let key = NewKey { name: "ci".to_owned(), scopes: vec![Scope::Admin], expires_at: None, member: None };
+    let (_, secret) = place.store.create_key(place.company, key, &by(), NOW).await.unwrap();
+    let run = place.run(NOW, RunStatus::Running).await;
+    let Place { directory, store, company, workflow } = place;
+    drop(store);
+    change(&directory, SECOND_VERSION);
+    std::fs::remove_file(directory.path().join(KEY_FILE)).unwrap();
+
+    let store = Store::open(directory.path(), NOW).unwrap();
+    assert!(directory.path().join("loopfour.db.before-0003.bak").exists());
+    assert!(directory.path().join(KEY_FILE).exists());
+    let principal = store.authenticate(secret.reveal(), NOW).await.unwrap().unwrap();
+    assert!(matches!(&principal.holder, Holder::Key { name, member: None, .. } if name == "ci"));
+    assert!(store.run(company, run).await.unwrap().is_some());
+    assert!(store.workflow(company, workflow).await.unwrap().is_some());
+    assert_eq!(store.audit_head(company).await.unwrap().count, 0);
+    store.create_member(company, "a@b.example", Role::Admin, &principal.actor(None), NOW).await.unwrap();
+    assert_eq!(store.audit_head(company).await.unwrap().count, 1);
+    drop(store);
+    assert_eq!(verified_audit(&directory), None);
+}
+
+fn verified_audit(directory: &TempDir) -> Option<AuditBreak> {
+    ReadOnly::open(directory.path()).unwrap().audit_verify(None).unwrap().broken
 }
