@@ -183,6 +183,9 @@ pub struct Key {
     pub name: String,
     /// How it begins.
     pub prefix: String,
+    /// The member whose it is (`mem_…`); a machine's has none.
+    #[serde(default)]
+    pub member: Option<String>,
     /// What it may do.
     pub scopes: Vec<String>,
     /// ISO time; it does not end without one.

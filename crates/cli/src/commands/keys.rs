@@ -33,7 +33,8 @@ enum Command {
 
 /// Make a key and print it: this is the only time that it is shown.
 ///
-/// The key from LOOPFOUR_API_KEY needs the scope `admin`, and every scope that the new one gets.
+/// The key from LOOPFOUR_API_KEY needs the scope `admin`, and every scope that the new one gets. The new key is a machine's;
+/// people make keys of their own while they are signed in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Scopes: workflows:read, workflows:write, workflows:execute, runs:read,
@@ -59,7 +60,8 @@ struct Create {
 
 /// List the keys of the company, the newest first, without the keys themselves and without revoked ones.
 ///
-/// The columns are id, how the key begins, its name, when it was last used, when it ends, and its scopes.
+/// The columns are id, how the key begins, its name, when it was last used, when it ends, the member whose it
+/// is, if it is not a machine's, and its scopes.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -116,7 +118,7 @@ impl Create {
 
 impl List {
     async fn carry_out(self, client: &Client) -> Result<u8, Failure> {
-        let head = &["ID", "BEGINS", "NAME", "LAST USED, UTC", "ENDS, UTC", "SCOPES"];
+        let head = &["ID", "BEGINS", "NAME", "LAST USED, UTC", "ENDS, UTC", "OF", "SCOPES"];
         self.part.print(client, listing::List { path: "/api/v1/keys", query: Vec::new(), head, row }).await
     }
 }
@@ -129,6 +131,7 @@ fn row(key: &answer::Key) -> Vec<Cell> {
         Cell::of(&key.name),
         time(&key.last_used_at),
         time(&key.expires_at),
+        Cell::of(key.member.as_deref().unwrap_or("machine")),
         Cell::of(&key.scopes.join(",")),
     ]
 }
