@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use loopfour_connect::pace::PaceConfig;
 use loopfour_engine::Policy;
 use loopfour_server::rate::RateLimits;
-use loopfour_store::Secret;
+use loopfour_store::{Role, Secret};
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -145,7 +145,7 @@ pub struct Oidc {
     /// This server's secret there; a public client has none.
     pub client_secret: Option<SecretString>,
     /// The role that a group gives.
-    pub role_map: BTreeMap<String, String>,
+    pub role_map: BTreeMap<String, Role>,
 }
 
 impl Config {

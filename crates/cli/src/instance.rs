@@ -15,7 +15,7 @@ use loopfour_host::{Host, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::settings::Settings as ApiSettings;
 use loopfour_server::{App, Services};
-use loopfour_store::{KeyError, NewKey, Role, Scope, Secret, StorageError, Store};
+use loopfour_store::{KeyError, NewKey, Scope, Secret, StorageError, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
@@ -76,7 +76,7 @@ impl Instance {
             identity: identity(config)?,
             clock,
         };
-        let app = App::new(services, api_settings(config, address)?);
+        let app = App::new(services, api_settings(config, address));
         // Before anybody can start a run: one that began meanwhile would be taken for an unfinished one. Who calls
         // already waits at the listener.
         let recovery =
@@ -268,24 +268,15 @@ fn identity(config: &Config) -> Result<Option<Arc<dyn IdentityProvider>>, Failur
 }
 
 /// What the API is told of the settings.
-///
-/// # Errors
-/// `oidc.role_map` names a role that there is not.
-fn api_settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure> {
+fn api_settings(config: &Config, address: SocketAddr) -> ApiSettings {
     let own = format!("http://{address}");
-    let groups = config.oidc.iter().flat_map(|oidc| &oidc.role_map);
-    let roles = groups.map(|(group, role)| {
-        let role = role.parse::<Role>();
-        let role = role.map_err(|cause| Failure::refused(format!("oidc.role_map.{group}: {cause}")));
-        role.map(|role| (group.clone(), role))
-    });
-    Ok(ApiSettings {
+    ApiSettings {
         rate_limits: config.rate_limits,
         redirect_origins: config.redirect_origins.clone(),
         nango_signing_key: config.nango.as_ref().and_then(|nango| nango.webhook_signing_key.clone()),
-        roles: roles.collect::<Result<_, Failure>>()?,
+        roles: config.oidc.as_ref().map(|oidc| oidc.role_map.clone()).unwrap_or_default(),
         ..ApiSettings::at(config.public_url.as_deref().unwrap_or(&own))
-    })
+    }
 }
 
 /// Asks whose account the key belongs to, so that the first run need not wait for it.

@@ -2,6 +2,7 @@
 
 use loopfour_engine::MemberId;
 use loopfour_lang::nearest::nearest;
+use loopfour_store::Role;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -11,8 +12,6 @@ use crate::failure::{DONE, Failure};
 use crate::listing::{self, Part, read};
 use crate::print::{self, one_line, style};
 use crate::table::Cell;
-
-const ROLES: [&str; 4] = ["viewer", "operator", "builder", "admin"];
 
 /// Manage the people of a company. The key in LOOPFOUR_API_KEY needs the scope `admin`.
 ///
@@ -51,7 +50,7 @@ struct Invite {
     #[arg(value_name = "MAIL")]
     email: String,
     /// What the person may do.
-    #[arg(long, value_parser = ROLES)]
+    #[arg(long, value_parser = Role::ALL.map(Role::name))]
     role: String,
     /// Print the answer as one JSON object, not the link alone.
     #[arg(long)]
@@ -85,7 +84,7 @@ struct Update {
     #[arg(value_name = "MEMBER")]
     member: String,
     /// What the person may do from now on.
-    #[arg(long, value_parser = ROLES)]
+    #[arg(long, value_parser = Role::ALL.map(Role::name))]
     role: Option<String>,
     /// Whether the person may come in.
     #[arg(long, value_name = "true|false")]

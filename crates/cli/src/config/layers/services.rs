@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use loopfour_store::Role;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -12,7 +13,6 @@ use crate::failure::Failure;
 
 /// Nango's own service.
 const NANGO_CLOUD: &str = "https://api.nango.dev";
-const ROLES: [&str; 4] = ["viewer", "operator", "builder", "admin"];
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,21 +79,24 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         Ok(Some(Oidc { issuer, client_id, client_secret: client_secret.map(secret), role_map }))
     }
 
-    fn role_map(&mut self, map: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Failure> {
+    fn role_map(&mut self, file: BTreeMap<String, String>) -> Result<BTreeMap<String, Role>, Failure> {
         let key = "oidc.role_map";
-        for (group, role) in &map {
-            if !ROLES.contains(&role.as_str()) {
-                let known = ROLES.join(", ");
-                return Err(Failure::refused(format!(
-                    "{}: {key}: `{role}`, which `{group}` is to give, is none of the roles {known}",
+        let mut map = BTreeMap::<String, Role>::new();
+        for (group, name) in file {
+            let role = name.parse().map_err(|_| {
+                let known = Role::ALL.map(Role::name).join(", ");
+                Failure::refused(format!(
+                    "{}: {key}: `{name}`, which `{group}` is to give, is none of the roles {known}",
                     self.name
-                )));
-            }
+                ))
+            });
+            map.insert(group, role?);
         }
         let (value, source) = match map.is_empty() {
             true => (None, "default".to_owned()),
             false => {
-                let parts: Vec<String> = map.iter().map(|(group, role)| format!("{group}={role}")).collect();
+                let parts: Vec<String> =
+                    map.iter().map(|(group, role)| format!("{group}={}", role.name())).collect();
                 (Some(parts.join(", ")), self.name.clone())
             }
         };

@@ -1,5 +1,6 @@
 //! Settings from every place, and what is said of those that cannot be used.
 
+use loopfour_store::Role;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -228,7 +229,7 @@ fn an_openid_provider_needs_issuer_and_client() {
     let found = oidc(&[], file).unwrap().unwrap();
     assert_eq!((found.issuer.as_str(), found.client_id.as_str()), ("https://books.example.com/", "loopfour"));
     assert_eq!(found.client_secret.unwrap().expose_secret(), "s");
-    assert_eq!((found.role_map["finance"].as_str(), found.role_map.len()), ("operator", 2));
+    assert_eq!((found.role_map["finance"], found.role_map.len()), (Role::Operator, 2));
     let client = [("LOOPFOUR_OIDC_CLIENT_ID", "c")];
     let issuer =
         "is of no use without oidc.issuer (hint: set LOOPFOUR_OIDC_ISSUER to the provider's address)";
