@@ -344,8 +344,8 @@ impl Registry {
     /// Takes in a row as it was stored.
     pub(crate) fn take_in(&self, row: Connection, credentials: Credentials) {
         let access = Arc::new(Access::of(row.external_account_id.clone()));
-        if let Some(why) = why_refused(&row) {
-            access.refuse_from_before(&row, why);
+        if is_broken(&row) {
+            access.refuse_from_before(&row);
         }
         let live = self.live(row, credentials, access);
         self.put(live);
@@ -429,13 +429,11 @@ fn present(row: &Connection, live: &Live) -> Connection {
     row
 }
 
-/// Why a stored connection is not to be used, where a look at the provider may show that it can be.
-fn why_refused(row: &Connection) -> Option<&str> {
+/// Whether a stored connection is not to be used, and a look at the provider may show that it can be.
+fn is_broken(row: &Connection) -> bool {
     match row.status {
-        ConnectionStatus::Error | ConnectionStatus::Expired => {
-            Some(row.last_error.as_deref().unwrap_or("it was refused"))
-        }
-        ConnectionStatus::Pending | ConnectionStatus::Active | ConnectionStatus::Disconnected => None,
+        ConnectionStatus::Error | ConnectionStatus::Expired => true,
+        ConnectionStatus::Pending | ConnectionStatus::Active | ConnectionStatus::Disconnected => false,
     }
 }
 

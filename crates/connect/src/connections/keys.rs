@@ -70,7 +70,11 @@ impl Connect {
                     active(row);
                     Ok(true)
                 });
-                renewed.await
+                let renewed = renewed.await;
+                if let Ok(renewed) = &renewed {
+                    self.replaced(&before.row.source, &renewed.row.source).await;
+                }
+                renewed
             }
         };
         match live {

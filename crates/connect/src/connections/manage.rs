@@ -162,6 +162,9 @@ impl Connect {
                 noted.await?
             }
             Err(failure) => {
+                if !live.is_active() {
+                    live.access.refuse_from_before(&live.row);
+                }
                 let (message, hint) = (failure.error.message, failure.error.hint);
                 return Err(ConnectionError::Unavailable(format!("{message}: {hint}")));
             }
@@ -202,11 +205,10 @@ impl Connect {
         });
         let ended = ended.await?;
         let Some((integration, connection)) = at_nango else { return Ok(ended.row.clone()) };
-        let why = match &self.stripe.nango {
-            Some(nango) => nango.delete(&integration, &connection).await.err().map(|why| why.to_string()),
-            None => Some(NOT_CONFIGURED.to_owned()),
+        let why = match self.delete_at_nango(&integration, &connection).await {
+            Ok(()) => return Ok(ended.row.clone()),
+            Err(why) => why,
         };
-        let Some(why) = why else { return Ok(ended.row.clone()) };
         let left =
             format!("its credentials are still at Nango, delete the connection {connection} there: {why}");
         let amendment = Amendment::of_row(by, "connection.disconnect");
@@ -215,6 +217,20 @@ impl Connect {
             Ok(true)
         });
         Ok(noted.await?.row.clone())
+    }
+
+    async fn delete_at_nango(&self, integration: &str, connection: &str) -> Result<(), String> {
+        let nango = self.stripe.nango.as_ref().ok_or(NOT_CONFIGURED)?;
+        nango.delete(integration, connection).await.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Deletes at Nango what a connection was called with before, once it is called with something else.
+    pub(super) async fn replaced(&self, before: &Source, now: &Source) {
+        let Source::Nango { integration, connection: Some(old) } = before else { return };
+        if before != now {
+            // What stays there is of no use to anybody: nobody need be told.
+            let _ = self.delete_at_nango(integration, old).await;
+        }
     }
 }
 

@@ -172,7 +172,9 @@ impl Connect {
             row.attempt = Some(Attempt { state: AttemptState::Succeeded { note }, ..own });
             Ok(true)
         });
-        through.await
+        let through = through.await?;
+        self.replaced(&live.row.source, &through.row.source).await;
+        Ok(through)
     }
 
     /// The try failed so far; the connection stays as it is, and the person may try again by the same link.

@@ -111,9 +111,9 @@ impl Access {
         *lock(&self.refused) = Some(Refused { failure, probe: Instant::now() + PROBE });
     }
 
-    /// They were refused before this process began: the first call tries them again.
-    pub(crate) fn refuse_from_before(&self, row: &Connection, why: &str) {
-        let failure = *failure(Finding::Unauthorized, unsent::inactive(row, Some(why)));
+    /// They were refused before, by all that is known: the next call tries them again.
+    pub(crate) fn refuse_from_before(&self, row: &Connection) {
+        let failure = *failure(Finding::Unauthorized, unsent::inactive(row, None));
         *lock(&self.refused) = Some(Refused { failure, probe: Instant::now() });
     }
 

@@ -15,6 +15,7 @@ use loopfour_engine::{
 };
 use loopfour_testkit::ManualClock;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::server::read_request;
@@ -27,22 +28,27 @@ pub struct Desk {
     pub base: String,
     answers: Answers,
     log: Arc<Mutex<Vec<String>>>,
+    arrived: Arc<Notify>,
 }
 
 impl Desk {
     pub fn open() -> Desk {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let desk = Desk { base, answers: Answers::default(), log: Arc::default() };
-        let (answers, log) = (Arc::clone(&desk.answers), Arc::clone(&desk.log));
+        let (answers, log, arrived) = (Answers::default(), Arc::default(), Arc::default());
+        let desk = Desk { base, answers, log, arrived };
+        let (answers, log, arrived) =
+            (Arc::clone(&desk.answers), Arc::clone(&desk.log), Arc::clone(&desk.arrived));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mut stream, answers, log) = (stream.unwrap(), Arc::clone(&answers), Arc::clone(&log));
+                let (mut stream, answers) = (stream.unwrap(), Arc::clone(&answers));
+                let (log, arrived) = (Arc::clone(&log), Arc::clone(&arrived));
                 std::thread::spawn(move || {
                     while let Some(request) = read_request(&mut stream) {
                         let what = request.split(" HTTP/").next().unwrap().to_owned();
                         let path = what.split('?').next().unwrap().to_owned();
                         log.lock().unwrap().push(request);
+                        arrived.notify_one();
                         let mut answers = answers.lock().unwrap();
                         let found = [what, path].into_iter().find(|key| answers.contains_key(key));
                         let answer = match found.and_then(|key| answers.get_mut(&key)) {
@@ -70,6 +76,13 @@ impl Desk {
     /// What came in since the last look: whole requests.
     pub fn seen(&self) -> Vec<String> {
         std::mem::take(&mut *self.log.lock().unwrap())
+    }
+
+    /// Waits until something came in.
+    pub async fn arrives(&self) {
+        while self.log.lock().unwrap().is_empty() {
+            self.arrived.notified().await;
+        }
     }
 
     /// Method and path of what came in since the last look.
@@ -112,6 +125,7 @@ pub struct Shelf {
     pub log: Mutex<Vec<String>>,
     pub webhook_secrets: Mutex<Vec<String>>,
     pub full: Mutex<bool>,
+    forgotten: Notify,
 }
 
 impl Shelf {
@@ -126,6 +140,13 @@ impl Shelf {
     pub fn secrets(&self) -> Vec<String> {
         let kept = self.kept.lock().unwrap();
         kept.iter().filter_map(|(_, secret)| secret.as_ref().map(|s| s.expose_secret().to_owned())).collect()
+    }
+
+    /// Waits until nothing is kept.
+    pub async fn empties(&self) {
+        while !self.kept.lock().unwrap().is_empty() {
+            self.forgotten.notified().await;
+        }
     }
 
     fn ready(&self) -> Result<(), KeepError> {
@@ -175,6 +196,7 @@ impl ConnectionStore for Shelf {
         Box::pin(async move {
             self.ready()?;
             self.kept.lock().unwrap().retain(|(row, _)| row.id != id);
+            self.forgotten.notify_one();
             Ok(())
         })
     }

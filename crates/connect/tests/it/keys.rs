@@ -351,6 +351,10 @@ async fn a_test_says_how_it_is() {
     world.stripe.on("GET /v1/account", &[reply("500 Oops", "", "")]);
     assert!(matches!(test().await, Err(ConnectionError::Unavailable(_))));
     assert_eq!(world.row("main").status, ConnectionStatus::Error);
+    // Runs that wait for it have it tried again all the same.
+    world.stripe.seen();
+    world.call(Some(row.id), None).await.waits("Stripe says no");
+    world.stripe.arrives().await;
     world.stripe.on("GET /v1/account", &[account("acct_1")]);
     let row = test().await.unwrap();
     assert_eq!((row.status, row.last_error), (ConnectionStatus::Active, None));
