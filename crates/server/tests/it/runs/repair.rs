@@ -341,7 +341,7 @@ async fn a_host_that_cannot_do_it_says_why() {
     let journal = |error| ActError::Journal(error);
     for (error, status, message) in [
         (ActError::Stopping, 503, "stopping"),
-        (journal(JournalError::Full("secret".to_owned())), 503, "could not be recorded"),
+        (journal(JournalError::Full("secret".to_owned())), 503, "is full or takes no writes"),
         (journal(JournalError::Storage("secret".to_owned())), 503, "could not be recorded"),
         (journal(JournalError::Missing("secret".to_owned())), 500, "a defect"),
     ] {
