@@ -445,3 +445,34 @@ pub(crate) fn missing(id: ConnectionId) -> ConnectionError {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_of_one_account_and_mode_share_a_pace() {
+        let registry = Registry::new(Parts {
+            store: None,
+            clock: Arc::new(crate::WallClock),
+            default_company: None,
+            built_in: None,
+            pace: PaceConfig::default(),
+        });
+        let live = |account: &str, mode: &str, pace: Option<&str>| {
+            let mut row = registry.blank(CompanyId(Uuid::nil()), "main", Source::ApiKey);
+            (row.external_account_id, row.mode) = (Some(account.to_owned()), Some(mode.to_owned()));
+            row.settings.pace = pace.map(str::to_owned);
+            registry.live(row, Credentials::None, Arc::default())
+        };
+        let first = live("acct_1", "test", None);
+        let check = |other: Live, shares: bool| {
+            assert_eq!(Arc::ptr_eq(&first.pace, &other.pace), shares);
+        };
+        check(live("acct_1", "test", None), true);
+        check(live("acct_2", "test", None), false);
+        check(live("acct_1", "live", None), false);
+        check(live("acct_1", "test", Some("total=5")), false);
+        check(live("acct_1", "test", Some("nonsense")), true);
+    }
+}

@@ -236,6 +236,8 @@ pub struct Start<'a> {
     pub no_nango: bool,
     pub integration: Option<&'a str>,
     pub public_url: Option<&'a str>,
+    /// Address and key of another Nango than the desk.
+    pub nango: Option<(&'a str, &'a str)>,
 }
 
 impl World {
@@ -320,6 +322,7 @@ async fn open(
     shelf: &Arc<Shelf>,
     clock: &ManualClock,
 ) -> Connect {
+    let (server_url, secret_key) = start.nango.unwrap_or((&nango.base, NANGO_KEY));
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let config = Config {
         stripe: stripe::Config {
@@ -329,8 +332,8 @@ async fn open(
             ..stripe::Config::default()
         },
         nango: (!start.no_nango).then(|| nango::Config {
-            server_url: nango.base.clone(),
-            secret_key: NANGO_KEY.into(),
+            server_url: server_url.to_owned(),
+            secret_key: secret_key.into(),
             stripe_integration: owned(start.integration),
             public_url: start.public_url.map(|url| url.parse().unwrap()),
         }),

@@ -6,6 +6,7 @@ mod access;
 mod actions;
 mod answers;
 mod calls;
+mod dance;
 mod deletes;
 mod desk;
 mod documented;
