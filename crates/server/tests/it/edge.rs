@@ -94,7 +94,7 @@ async fn whoever_does_not_read_is_cut_off() {
     stream.write_all(requests.as_bytes()).await.unwrap();
     stream.read_exact(&mut [0; 8]).await.unwrap();
     tokio::time::pause();
-    tokio::time::sleep(loopfour_server::limits::WRITE_TIME * 2).await;
+    tokio::time::advance(loopfour_server::limits::WRITE_TIME * 2).await;
     let mut answers = Vec::new();
     // The end is a reset where something was left unread.
     let _ = stream.read_to_end(&mut answers).await;
