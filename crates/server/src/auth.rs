@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use loopfour_engine::{Actor, CompanyId, StepPath};
 use loopfour_store::{Holder, Principal, Scope};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::error::{Code, Error};
 use crate::rate::{Class, Peer, Slot};
@@ -208,6 +209,32 @@ impl FromRequestParts<App> for Step {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Step, Error> {
         Ok(Step(StepPath(segment(parts, app, "stepId").await)))
+    }
+}
+
+/// The `{attempt}` of an address: a try to authorise a connection, or none where it is no id.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptId(pub Option<Uuid>);
+
+impl FromRequestParts<App> for AttemptId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<AttemptId, Error> {
+        let text = segment(parts, app, "attempt").await;
+        // One spelling only.
+        Ok(AttemptId(text.parse().ok().filter(|id: &Uuid| id.to_string() == text)))
+    }
+}
+
+/// The `{provider}` of an address. Whether there is one is for the handler to say.
+#[derive(Clone, Debug)]
+pub struct Provider(pub String);
+
+impl FromRequestParts<App> for Provider {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Provider, Error> {
+        Ok(Provider(segment(parts, app, "provider").await))
     }
 }
 

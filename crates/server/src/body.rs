@@ -25,6 +25,16 @@ pub async fn read(request: Request) -> Result<Bytes, Error> {
     collect(body).await
 }
 
+/// The raw body of a request, whatever it says that it is.
+///
+/// # Errors
+/// 408, 413, or a connection that broke.
+pub async fn raw(request: Request) -> Result<Bytes, Error> {
+    let body = request.into_body();
+    check_length(&body)?;
+    collect(body).await
+}
+
 /// The body of a request as text. Whether it is JSON is not looked at.
 ///
 /// # Errors

@@ -21,7 +21,33 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 const SCHEMAS: &str = include_str!("../assets/schemas.json");
 
 /// Parameters by the name that routes give them: name, place, schema, description.
-const PARAMETERS: [(&str, &str, &str, &str, &str); 17] = [
+const PARAMETERS: [(&str, &str, &str, &str, &str); 25] = [
+    ("provider", "provider", "query", r#"{"type":"string","enum":["stripe"]}"#, "Those of this provider."),
+    (
+        "connectionStatus",
+        "status",
+        "query",
+        r##"{"$ref":"#/components/schemas/ConnectionStatus"}"##,
+        "Those that stand so.",
+    ),
+    (
+        "redirectUrl",
+        "redirectUrl",
+        "query",
+        r#"{"type":"string","format":"uri","maxLength":2048}"#,
+        "Where the browser goes on to afterwards; its origin must be that of `public_url` or one of `redirect_origins`.",
+    ),
+    (
+        "connectionName",
+        "connectionName",
+        "query",
+        r#"{"type":"string","minLength":1,"maxLength":255}"#,
+        "What the connection is called; without it, as the provider.",
+    ),
+    ("connectionId", "connectionId", "query", r#"{"type":"string"}"#, "The connection."),
+    ("success", "success", "query", r#"{"type":"string"}"#, "Whether it worked, as the browser was told."),
+    ("authorizationError", "error", "query", r#"{"type":"string"}"#, "Why not, as the browser was told."),
+    ("anyRedirectUrl", "redirectUrl", "query", r#"{"type":"string"}"#, "Where to go on to."),
     ("auditAction", "action", "query", r#"{"type":"string"}"#, "Those of this action, such as `key.create`."),
     ("auditActor", "actor", "query", r#"{"type":"string"}"#, "Those of the key or member with this id."),
     ("auditObject", "object", "query", r#"{"type":"string"}"#, "Those about the thing with this id."),
@@ -126,6 +152,7 @@ fn document() -> Value {
         "tags": [
             {"name": "workflows", "description": "Definitions, their versions and their status"},
             {"name": "runs", "description": "What workflows did"},
+            {"name": "connections", "description": "Accounts at providers"},
             {"name": "keys", "description": "API keys"},
             {"name": "access", "description": "Companies, their people, and what they did"},
             {"name": "server", "description": "The server itself; no key"},
@@ -229,7 +256,7 @@ fn responses(route: &Route) -> Value {
                 "content": content("application/json", reference("Failure")),
             })
         });
-        if let Some(codes) = entry["x-error-codes"].as_array_mut() {
+        if let Some(codes) = entry.get_mut("x-error-codes").and_then(Value::as_array_mut) {
             codes.push(code.name().into());
         }
         let headers = response_headers(route, code == Code::RateLimited);

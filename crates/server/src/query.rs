@@ -129,6 +129,8 @@ pub enum List {
     Audit,
     /// Companies.
     Companies,
+    /// Connections.
+    Connections,
     /// API keys.
     Keys,
     /// Lines of a run's log.
@@ -144,9 +146,10 @@ pub enum List {
 }
 
 impl List {
-    const ALL: [List; 8] = [
+    const ALL: [List; 9] = [
         List::Audit,
         List::Companies,
+        List::Connections,
         List::Keys,
         List::Logs,
         List::Members,
@@ -160,6 +163,7 @@ impl List {
         match self {
             List::Audit => 'a',
             List::Companies => 'c',
+            List::Connections => 'n',
             List::Keys => 'k',
             List::Logs => 'l',
             List::Members => 'm',

@@ -274,12 +274,13 @@ pub struct Rates {
     limits: RateLimits,
     holders: Tallies<(Uuid, Class)>,
     addresses: Tallies<IpAddr>,
+    webhooks: Tallies<IpAddr>,
 }
 
 impl Rates {
     /// Empty windows with these limits.
     pub fn new(limits: RateLimits) -> Rates {
-        Rates { limits, holders: Tallies::new(), addresses: Tallies::new() }
+        Rates { limits, holders: Tallies::new(), addresses: Tallies::new(), webhooks: Tallies::new() }
     }
 
     /// Counts a request of a key or a member; `None` where there is no limit.
@@ -304,6 +305,19 @@ impl Rates {
         }
         let message = format!("the key made {limit} requests of the kind `{}` within a minute", class.name());
         Err((standing, refusal(message, standing, now)))
+    }
+
+    /// Counts a webhook from an address.
+    ///
+    /// # Errors
+    /// 429 if there were too many lately; such a request does not count.
+    pub fn webhook(&self, address: IpAddr, now: Timestamp) -> Result<(), Error> {
+        let Limit::PerMinute(limit) = self.limits.webhooks else { return Ok(()) };
+        let (taken, standing) = self.webhooks.take(network(address), limit, now);
+        if taken {
+            return Ok(());
+        }
+        Err(refusal(format!("{limit} webhooks came from this address within a minute"), standing, now))
     }
 
     /// Counts an unknown key, session or link from an address.

@@ -1,6 +1,8 @@
 //! Every route once: its address, its handler, and what the OpenAPI document says about it. The router and the document
 //! are both made from this table, so neither knows a route that the other does not.
 
+mod connections;
+
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use loopfour_store::Scope;
 
@@ -119,6 +121,8 @@ pub fn routes() -> Vec<Route> {
     routes.extend(keys());
     routes.extend(people());
     routes.extend(sessions());
+    routes.extend(connections::connections());
+    routes.extend(connections::public());
     routes.extend(public());
     routes
 }

@@ -1,13 +1,17 @@
 //! The routes, one file per resource.
 
 pub mod audit;
+pub mod authorize;
 pub mod companies;
+pub mod connect;
+pub mod connections;
 pub mod health;
 pub mod keys;
 pub mod login;
 pub mod logs;
 pub mod me;
 pub mod members;
+pub mod nango;
 pub mod oidc;
 pub mod reference;
 pub mod repair;

@@ -53,10 +53,15 @@ pub async fn style(uri: Uri) -> Result<Response, Error> {
 /// 400 for any parameter.
 pub fn served(uri: &Uri, kind: &'static str, text: impl IntoResponse) -> Result<Response, Error> {
     Query::of(uri).finish()?;
-    let mut response = text.into_response();
+    Ok(guarded(kind, text))
+}
+
+/// The same for an answer of whatever status.
+pub fn guarded(kind: &'static str, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    response
 }

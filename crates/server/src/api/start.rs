@@ -72,7 +72,7 @@ pub async fn run(
         && row.status != WorkflowStatus::Archived
         && let Some(run) = app.store().run_by_key(caller.company(), id, key.clone(), app.now()).await?
     {
-        let version = version_started_with(&app, &caller, run, &wanted.input).await?;
+        let version = version_started_with(&app, &caller, run, (&wanted.input, wanted.connection)).await?;
         return reply(&app, &caller, id, found(run), version, wait).await;
     }
     workflows::refuse_unless(&row, &[WorkflowStatus::Active], "run")?;
@@ -94,7 +94,7 @@ pub async fn run(
     let (started, version) = match app.runs().start(start).await {
         Ok(started) => (started, row.version),
         Err(StartError::Journal(JournalError::Exists { run })) => {
-            (found(run), version_started_with(&app, &caller, run, &wanted.input).await?)
+            (found(run), version_started_with(&app, &caller, run, (&wanted.input, wanted.connection)).await?)
         }
         Err(error) => return Err(refused(error)),
     };
@@ -201,13 +201,21 @@ pub async fn definition(
     })
 }
 
-/// The version of the run that an idempotency key started before, if it was given the same input.
-async fn version_started_with(app: &App, caller: &Caller, run: RunId, wanted: &Value) -> Result<u32, Error> {
+/// The version of the run that an idempotency key started before, if it was given the same input and connection.
+async fn version_started_with(
+    app: &App,
+    caller: &Caller,
+    run: RunId,
+    wanted: (&Value, Option<ConnectionId>),
+) -> Result<u32, Error> {
     let entries = app.store().entries(caller.company(), run, 0).await?;
     match entries.first().map(|entry| &entry.event) {
-        Some(Event::RunStarted { version, input, .. }) if input == wanted => Ok(*version),
-        Some(Event::RunStarted { .. }) => {
-            let message = format!("the `idempotencyKey` started run `{run}` with another input");
+        Some(Event::RunStarted { version, input, connection, .. }) if (input, *connection) == wanted => {
+            Ok(*version)
+        }
+        Some(Event::RunStarted { input, .. }) => {
+            let other = if input == wanted.0 { "connection" } else { "input" };
+            let message = format!("the `idempotencyKey` started run `{run}` with another {other}");
             Err(Error::new(Code::Conflict, message))
         }
         Some(_) | None => Err(Error::internal(format!("the journal of {run} does not begin with its start"))),

@@ -25,7 +25,11 @@ fn the_document_changes_only_on_purpose() {
 
 /// `/x/{id}` as an address.
 fn address(path: &str) -> String {
-    path.replace("{id}", "x").replace("{version}", "1").replace("{stepId}", "s")
+    path.replace("{id}", "x")
+        .replace("{version}", "1")
+        .replace("{stepId}", "s")
+        .replace("{attempt}", "x")
+        .replace("{provider}", "x")
 }
 
 #[tokio::test]
@@ -55,7 +59,10 @@ async fn document_and_router_know_the_same_calls() {
 }
 
 /// Public calls that refuse somebody who comes with nothing, and how.
-const REFUSED: [(&str, u16); 5] = [
+const REFUSED: [(&str, u16); 8] = [
+    ("GET /connect/x", 404),
+    ("GET /connect/x/state", 404),
+    ("POST /webhooks/nango/x", 401),
     ("POST /api/v1/session", 415),
     ("GET /api/v1/session", 401),
     ("DELETE /api/v1/session", 401),
@@ -117,7 +124,7 @@ async fn every_parameter_is_documented() {
                 .map(|one| one["name"].as_str().unwrap().to_owned())
                 .collect();
             // An id of the right kind, so that the address is not refused before the query is looked at.
-            let kind = ["workflows/wf", "runs/run", "keys/key", "members/mem"]
+            let kind = ["workflows/wf", "runs/run", "keys/key", "members/mem", "connections/conn"]
                 .into_iter()
                 .find(|kind| path.contains(&format!("/{}/", kind.split('/').next().unwrap())));
             let id = kind.map_or("x", |kind| kind.split('/').nth(1).unwrap());

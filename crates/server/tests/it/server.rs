@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use loopfour_engine::connections::NoConnections;
+use crate::connections::desk::Desk;
+use loopfour_engine::connections::Connections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
     Act, ActError, Actions as _, Append, BoxFuture, Candidates, Clock as _, Deed, FindError, Journal as _,
@@ -46,6 +47,7 @@ pub struct Server {
     pub store: Store,
     pub clock: ManualClock,
     pub runs: Arc<Stepper>,
+    pub desk: Arc<Desk>,
     /// A key with every scope.
     pub key: String,
     pub stop: Option<oneshot::Sender<()>>,
@@ -86,11 +88,12 @@ impl Server {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let desk = Arc::new(Desk::new(store.clone(), clock.clone()));
         let services = Services {
             store: store.clone(),
             runs: Arc::clone(&runs) as Arc<dyn Runs>,
             definitions: Arc::new(Definitions::default()),
-            connections: Arc::new(NoConnections),
+            connections: Arc::clone(&desk) as Arc<dyn Connections>,
             identity: None,
             clock: Arc::new(clock.clone()),
         };
@@ -104,7 +107,7 @@ impl Server {
         }));
         let (stop, serving) = (Some(stop), Some(serving));
         let mut server =
-            Server { address, store, clock, runs, key: String::new(), stop, serving, _folder: folder };
+            Server { address, store, clock, runs, desk, key: String::new(), stop, serving, _folder: folder };
         server.key = server.key(server.store.default_company(), &Scope::ALL).await;
         server
     }

@@ -1,0 +1,167 @@
+//! The body of `PATCH /connections/:id`. What the provider has to say about it is not decided here.
+
+use loopfour_engine::connections::{ConnectionChange, ConnectionSettings, EventSource};
+use loopfour_lang::{Object, Value};
+use secrecy::SecretString;
+
+use super::{LONGEST_NAME, secret};
+use crate::body::{Fields, kind};
+use crate::error::Error;
+
+/// The parts of a pace.
+const PACES: [&str; 3] = ["read", "write", "total"];
+/// Most calls a second that can be set.
+const MOST_CALLS: u32 = 10_000;
+/// Most secrets that sign the events of one connection: the one in force, and those before that still roll.
+const MOST_SECRETS: usize = 10;
+
+/// What a caller wants to be otherwise.
+#[derive(Default)]
+pub struct Change {
+    name: Option<String>,
+    stripe_account: Setting<String>,
+    api_version: Setting<String>,
+    pace: Setting<String>,
+    events: Option<EventSource>,
+    webhook_secrets: Option<Vec<SecretString>>,
+    same_account: bool,
+}
+
+/// A setting that may be left as it is (none), taken away, or set.
+type Setting<T> = Option<Option<T>>;
+
+impl Change {
+    /// The change of a connection with these settings; none where nothing would change.
+    pub fn over(self, settings: &ConnectionSettings) -> Option<ConnectionChange> {
+        let wanted = ConnectionSettings {
+            stripe_account: self.stripe_account.unwrap_or_else(|| settings.stripe_account.clone()),
+            api_version: self.api_version.unwrap_or_else(|| settings.api_version.clone()),
+            pace: self.pace.unwrap_or_else(|| settings.pace.clone()),
+            events: self.events.unwrap_or(settings.events),
+        };
+        let change = ConnectionChange {
+            name: self.name,
+            settings: (wanted != *settings).then_some(wanted),
+            webhook_secrets: self.webhook_secrets,
+            same_account: self.same_account,
+        };
+        let something = change.name.is_some()
+            || change.settings.is_some()
+            || change.webhook_secrets.is_some()
+            || change.same_account;
+        something.then_some(change)
+    }
+}
+
+/// Reads the body.
+///
+/// # Errors
+/// 400 with everything that is wrong.
+pub fn wanted(body: Object) -> Result<Change, Error> {
+    let mut fields = Fields::of(body);
+    let mut change = Change {
+        name: fields.value("name").and_then(|value| fields.text("name", &value, LONGEST_NAME)),
+        ..Change::default()
+    };
+    if let Some(mut settings) = fields.inner("settings") {
+        change.stripe_account = account(&mut settings);
+        change.api_version = version(&mut settings);
+        change.pace = pace(&mut settings);
+        change.events = events(&mut settings);
+        fields.close("settings", settings);
+    }
+    change.webhook_secrets = secrets(&mut fields);
+    change.same_account = fields.boolean("sameAccount").unwrap_or(false);
+    fields.finish()?;
+    Ok(change)
+}
+
+/// A text that fits, or null.
+fn text(fields: &mut Fields, name: &'static str, fits: fn(&str) -> bool, form: &str) -> Setting<String> {
+    match fields.value(name)? {
+        Value::Null => Some(None),
+        Value::Text(text) if fits(&text) => Some(Some(text.to_string())),
+        Value::Text(text) => {
+            let shown: String = text.chars().take(80).collect();
+            fields.problem(name, format!("`{name}` must be {form} or null, not `{shown}`"));
+            None
+        }
+        other => {
+            fields.problem(name, format!("`{name}` must be {form} or null, not {}", kind(&other)));
+            None
+        }
+    }
+}
+
+fn account(fields: &mut Fields) -> Setting<String> {
+    let fits = |text: &str| {
+        let rest = text.strip_prefix("acct_").unwrap_or_default();
+        !rest.is_empty() && text.len() <= 255 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    text(fields, "stripeAccount", fits, "an account's id (`acct_…`)")
+}
+
+fn version(fields: &mut Fields) -> Setting<String> {
+    let fits = |text: &str| {
+        let (date, name) = text.split_at_checked(10).unwrap_or_default();
+        let name = name.is_empty()
+            || name.strip_prefix('.').is_some_and(|name| {
+                !name.is_empty() && name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase())
+            });
+        name && date.parse::<jiff::civil::Date>().is_ok_and(|parsed| parsed.to_string() == date)
+    };
+    text(fields, "apiVersion", fits, "a version such as `2026-08-26.dahlia`")
+}
+
+/// As the setting `stripe.pace` is written.
+fn pace(fields: &mut Fields) -> Setting<String> {
+    text(
+        fields,
+        "pace",
+        is_pace,
+        "`off`, or parts as in `read=50,write=20,total=50`, each from 1 to 10000 or `off`,",
+    )
+}
+
+fn is_pace(text: &str) -> bool {
+    let mut seen = Vec::new();
+    let mut is_part = |part: &str| {
+        let Some((name, figure)) = part.split_once('=') else { return false };
+        let is_new = PACES.contains(&name) && !seen.contains(&name.to_owned());
+        seen.push(name.to_owned());
+        let number = figure.parse::<u32>().ok().filter(|number| number.to_string() == figure);
+        is_new && (figure == "off" || number.is_some_and(|number| (1..=MOST_CALLS).contains(&number)))
+    };
+    text == "off" || text.split(',').all(&mut is_part)
+}
+
+fn events(fields: &mut Fields) -> Option<EventSource> {
+    match fields.value("events")? {
+        Value::Text(text) if &*text == "webhook" => Some(EventSource::Webhook),
+        Value::Text(text) if &*text == "poll" => Some(EventSource::Poll),
+        Value::Text(text) => {
+            fields.unknown("source of events", "events", &text, &["webhook", "poll"]);
+            None
+        }
+        other => {
+            fields.problem("events", format!("`events` must be text, not {}", kind(&other)));
+            None
+        }
+    }
+}
+
+fn secrets(fields: &mut Fields) -> Option<Vec<SecretString>> {
+    const NAME: &str = "webhookSecrets";
+    let items = match fields.value(NAME)? {
+        Value::Array(items) => items,
+        other => {
+            fields.problem(NAME, format!("`{NAME}` must be an array, not {}", kind(&other)));
+            return None;
+        }
+    };
+    if items.len() > MOST_SECRETS {
+        fields.problem(NAME, format!("`{NAME}` has {} secrets, {MOST_SECRETS} are the most", items.len()));
+    }
+    let secrets = items.iter().enumerate().take(MOST_SECRETS);
+    secrets.map(|(index, item)| secret(&format!("{NAME}[{index}]"), item, fields)).collect()
+}

@@ -1,0 +1,5 @@
+//! Connections over HTTP: [`api`] with a key, [`public`] without one. The desk stands in for whoever uses them.
+
+mod api;
+pub mod desk;
+mod public;
