@@ -131,8 +131,12 @@ impl Run {
             return self.failed(path, step, error);
         }
         let again = match reason {
-            WaitReason::Connection if unknown => next_look(context.now, call.tries),
-            WaitReason::Connection => next_look(context.now, call.tries).min(gives_up),
+            WaitReason::Connection => {
+                // Where nothing was sent, looking again bothers nobody with a key that it refused.
+                let next = if finding == Finding::NoConnection { next_try } else { next_look };
+                let again = next(context.now, call.tries);
+                if unknown { again } else { again.min(gives_up) }
+            }
             _ => {
                 let pause =
                     self.pause_after(step, call.tries + 1).max(milliseconds(retry_after.unwrap_or(0)));
@@ -211,7 +215,7 @@ fn next_look(now: Timestamp, tries: u32) -> Timestamp {
     doubling(now, FIRST_LOOK, tries)
 }
 
-/// When a step whose connection cannot be used yet is tried again.
+/// When a step, or a call, whose connection cannot be used yet is tried again.
 pub(super) fn next_try(now: Timestamp, tries: u32) -> Timestamp {
     doubling(now, FIRST_TRY, tries)
 }
