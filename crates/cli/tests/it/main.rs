@@ -5,6 +5,7 @@
 mod check;
 mod client;
 mod crash;
+mod dance;
 mod data;
 mod demo;
 mod docs;

@@ -21,7 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) url: &'a str,
     pub(super) headers: Vec<(&'a str, String)>,
     pub(super) body: Bytes,
-    /// Where to connect to, whatever host the URL names.
+    /// Where to connect to, without TLS, whatever the URL names: as behind a proxy that ends TLS.
     pub(super) connect_to: Option<String>,
 }
 
@@ -40,7 +40,8 @@ pub(super) async fn send(call: Call<'_>) -> io::Result<Reply> {
 
 async fn exchange(call: Call<'_>) -> io::Result<Reply> {
     let uri: Uri = call.url.parse().map_err(io::Error::other)?;
-    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
+    let is_plain = uri.scheme_str() == Some("http") || call.connect_to.is_some();
+    let authority = uri.authority().filter(|_| is_plain);
     let authority = authority.ok_or_else(|| io::Error::other(format!("not http: {}", call.url)))?;
     let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80));
     let stream = TcpStream::connect(call.connect_to.unwrap_or(address)).await?;

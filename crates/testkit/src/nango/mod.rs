@@ -18,7 +18,7 @@
 //! | `GET, POST /_nango/limit` | `{per_minute}`: its rate limit, 200 at first |
 //! | `GET, POST /_nango/tokens` | `{lifetime: seconds or null, failing_refreshes: count, hidden: bool}`: tokens without expiry, refreshes that fail, a key that may not read credentials; what is left out stays |
 //! | `POST /_nango/revoke` | `{connection_id}`: the account's owner takes the access back; the token is refused and never refreshed |
-//! | `GET, POST /_nango/webhooks` | `{on, deliver_to?, loopback?}`: sends webhooks, to that address whatever host the URL names; allows loopback URLs, which Nango refuses. GET shows what was sent |
+//! | `GET, POST /_nango/webhooks` | `{on, deliver_to?, loopback?}`: sends webhooks, to that address and without TLS whatever the URL names; allows loopback URLs, which Nango refuses. GET shows what was sent |
 //! | `POST /_nango/resend` | `{number}`: sends a webhook of that list again, byte by byte |
 //! | `POST /_nango/integrations` | `{providers: […]}`: has exactly these integrations, each named as its provider |
 

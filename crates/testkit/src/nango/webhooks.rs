@@ -17,7 +17,7 @@ use super::uuid;
 #[derive(Default)]
 pub(super) struct Webhooks {
     pub(super) on: bool,
-    /// Connects to that address, whatever host the URL names.
+    /// Connects to that address, without TLS, whatever the URL names.
     pub(super) deliver_to: Option<String>,
     /// Takes loopback URLs, which Nango does not.
     pub(super) loopback: bool,

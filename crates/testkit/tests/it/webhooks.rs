@@ -27,7 +27,7 @@ async fn session(ask: &Ask) -> String {
     let body = json!({
         "end_user": {"id": "u1"},
         "tags": {"attempt": "1"},
-        "webhook_url_override": "http://loopfour.example/webhooks/nango/1",
+        "webhook_url_override": "https://loopfour.example/webhooks/nango/1",
     });
     let made = ask.call("POST", "/connect/sessions", body).await.with(201);
     ask.link(made["data"]["token"].as_str().unwrap())
@@ -85,7 +85,7 @@ async fn failed_refreshes_and_renewals_are_told() {
     ask.connection(&id, "&force_refresh=true").await.with(200);
     let import = json!({
         "connection_id": "mine", "provider_config_key": "stripe-app", "credentials": {"type": "OAUTH2", "access_token": "x"},
-        "webhook_url_override": "http://loopfour.example/webhooks/nango/1",
+        "webhook_url_override": "https://loopfour.example/webhooks/nango/1",
     });
     for _ in 0..2 {
         ask.call("POST", "/connections", import.clone()).await.with(201);
