@@ -11,7 +11,7 @@ use crate::error::Error;
 /// The parts of a pace.
 const PACES: [&str; 3] = ["read", "write", "total"];
 /// Most calls a second that can be set.
-const MOST_CALLS: u32 = 10_000;
+const MOST_CALLS: i64 = 10_000;
 /// Most secrets that sign the events of one connection: the one in force, and those before that still roll.
 const MOST_SECRETS: usize = 10;
 
@@ -113,26 +113,44 @@ fn version(fields: &mut Fields) -> Setting<String> {
     text(fields, "apiVersion", fits, "a version such as `2026-08-26.dahlia`")
 }
 
-/// As the setting `stripe.pace` is written.
+/// `off`, or an object of figures; kept as the setting `stripe.pace` is written, `read=50,write=off`.
 fn pace(fields: &mut Fields) -> Setting<String> {
-    text(
-        fields,
-        "pace",
-        is_pace,
-        "`off`, or parts as in `read=50,write=20,total=50`, each from 1 to 10000 or `off`,",
-    )
+    match fields.value("pace")? {
+        Value::Null => Some(None),
+        Value::Text(text) if &*text == "off" => Some(Some("off".to_owned())),
+        Value::Object(_) => {
+            let mut figures = fields.inner("pace")?;
+            let parts: Vec<String> =
+                PACES.into_iter().filter_map(|name| figure(&mut figures, name)).collect();
+            fields.close("pace", figures);
+            Some((!parts.is_empty()).then(|| parts.join(",")))
+        }
+        Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) | Value::Text(_) | Value::Array(_) => {
+            let form = "`off`, null, or an object such as `{\"read\": 50, \"write\": \"off\"}`";
+            fields.problem("pace", format!("`pace` must be {form}"));
+            None
+        }
+    }
 }
 
-fn is_pace(text: &str) -> bool {
-    let mut seen = Vec::new();
-    let mut is_part = |part: &str| {
-        let Some((name, figure)) = part.split_once('=') else { return false };
-        let is_new = PACES.contains(&name) && !seen.contains(&name.to_owned());
-        seen.push(name.to_owned());
-        let number = figure.parse::<u32>().ok().filter(|number| number.to_string() == figure);
-        is_new && (figure == "off" || number.is_some_and(|number| (1..=MOST_CALLS).contains(&number)))
+fn figure(fields: &mut Fields, name: &'static str) -> Option<String> {
+    let figure = match fields.value(name)? {
+        Value::Text(text) if &*text == "off" => Some(text.to_string()),
+        Value::Integer(number) if (1..=MOST_CALLS).contains(&number) => Some(number.to_string()),
+        Value::Null
+        | Value::Boolean(_)
+        | Value::Integer(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Array(_)
+        | Value::Object(_) => None,
     };
-    text == "off" || text.split(',').all(&mut is_part)
+    if figure.is_none() {
+        let message =
+            format!("`{name}` must be calls a second, a whole number from 1 to {MOST_CALLS}, or `off`");
+        fields.problem(name, message);
+    }
+    figure.map(|figure| format!("{name}={figure}"))
 }
 
 fn events(fields: &mut Fields) -> Option<EventSource> {

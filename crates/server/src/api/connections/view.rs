@@ -3,6 +3,7 @@
 use loopfour_engine::ConnectionId;
 use loopfour_engine::connections::{Connection, ConnectionSettings, EventSource, Source};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::view::Time;
 
@@ -74,7 +75,7 @@ impl<'a> ConnectionView<'a> {
 struct SettingsView<'a> {
     stripe_account: Option<&'a str>,
     api_version: Option<&'a str>,
-    pace: Option<&'a str>,
+    pace: Value,
     events: &'static str,
 }
 
@@ -83,11 +84,20 @@ impl<'a> SettingsView<'a> {
         SettingsView {
             stripe_account: settings.stripe_account.as_deref(),
             api_version: settings.api_version.as_deref(),
-            pace: settings.pace.as_deref(),
+            pace: settings.pace.as_deref().map_or(Value::Null, pace),
             events: match settings.events {
                 EventSource::Webhook => "webhook",
                 EventSource::Poll => "poll",
             },
         }
     }
+}
+
+/// `read=50,write=off` as `{"read": 50, "write": "off"}`, as bodies have it; `off` as it is.
+fn pace(text: &str) -> Value {
+    let figure = |text: &str| text.parse::<u32>().map_or_else(|_| Value::from(text), Value::from);
+    let parts = text.split(',').filter_map(|part| part.split_once('='));
+    let parts: Map<String, Value> =
+        parts.map(|(name, value)| (name.trim().to_owned(), figure(value.trim()))).collect();
+    if parts.is_empty() { Value::from(text) } else { Value::Object(parts) }
 }

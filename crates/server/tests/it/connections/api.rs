@@ -109,7 +109,7 @@ async fn what_is_given_is_changed_and_the_rest_stays() {
     let line = format!("PATCH /api/v1/connections/{}", books(&server).await);
     let patch = async |body: &str| server.request(&line).body(body).send().await;
     let reply = patch(
-        r#"{"name":"main","settings":{"stripeAccount":"acct_9","apiVersion":"2026-08-26.dahlia","pace":"read=50,write=off"},"webhookSecrets":["whsec_1\n","whsec_2"],"sameAccount":true}"#,
+        r#"{"name":"main","settings":{"stripeAccount":"acct_9","apiVersion":"2026-08-26.dahlia","pace":{"write":"off","read":50}},"webhookSecrets":["whsec_1\n","whsec_2"],"sameAccount":true}"#,
     )
     .await;
     assert_eq!((reply.status, reply.text("/data/name")), (200, "main".to_owned()), "{}", reply.body);
@@ -118,7 +118,7 @@ async fn what_is_given_is_changed_and_the_rest_stays() {
     for (body, settings) in [
         (
             "{}",
-            r#"{"stripeAccount":"acct_9","apiVersion":"2026-08-26.dahlia","pace":"read=50,write=off","events":"webhook"}"#,
+            r#"{"stripeAccount":"acct_9","apiVersion":"2026-08-26.dahlia","pace":{"read":50,"write":"off"},"events":"webhook"}"#,
         ),
         (
             r#"{"settings":{"pace":"off","events":"poll"}}"#,
@@ -133,7 +133,7 @@ async fn what_is_given_is_changed_and_the_rest_stays() {
     }
     assert_eq!(server.desk.asked().len(), 2, "that nothing is to change is no change");
     let wrong = patch(
-        r#"{"name":7,"settings":{"stripeAccount":"9","apiVersion":"2026-02-30","pace":"read=0","events":"none","x":1},"webhookSecrets":["a",""],"sameAccount":"yes","y":1}"#,
+        r#"{"name":7,"settings":{"stripeAccount":"9","apiVersion":"2026-02-30","pace":{"read":0,"speed":1},"events":"none","x":1},"webhookSecrets":["a",""],"sameAccount":"yes","y":1}"#,
     )
     .await;
     let found = wrong.json()["error"]["details"].as_array().unwrap().clone();
@@ -144,7 +144,8 @@ async fn what_is_given_is_changed_and_the_rest_stays() {
             "name",
             "settings.stripeAccount",
             "settings.apiVersion",
-            "settings.pace",
+            "settings.pace.read",
+            "settings.pace.speed",
             "settings.events",
             "settings.x",
             "webhookSecrets[1]",
@@ -154,24 +155,16 @@ async fn what_is_given_is_changed_and_the_rest_stays() {
         "{}",
         wrong.body
     );
-    for pace in [
-        "",
-        "read",
-        "read=",
-        "read=+1",
-        "read=01",
-        "read=10001",
-        "speed=1",
-        "read=1,read=2",
-        "off,read=1",
-        "read=1,",
+    for (pace, field) in [
+        (r#""read=50""#, "settings.pace"),
+        ("7", "settings.pace"),
+        ("[]", "settings.pace"),
+        (r#"{"read":10001}"#, "settings.pace.read"),
+        (r#"{"write":1.5}"#, "settings.pace.write"),
+        (r#"{"total":null}"#, "settings.pace.total"),
     ] {
-        let reply = patch(&format!(r#"{{"settings":{{"pace":"{pace}"}}}}"#)).await;
-        assert_eq!(
-            (reply.status, reply.text("/error/details/0/field")),
-            (400, "settings.pace".to_owned()),
-            "{pace}"
-        );
+        let reply = patch(&format!(r#"{{"settings":{{"pace":{pace}}}}}"#)).await;
+        assert_eq!((reply.status, &*reply.text("/error/details/0/field")), (400, field), "{pace}");
     }
     for body in [r#"{"settings":null}"#, r#"{"settings":[]}"#, r#"{"webhookSecrets":"whsec"}"#, "[]", "null"]
     {
