@@ -4,6 +4,7 @@
 
 mod check;
 mod client;
+mod connections;
 mod crash;
 mod dance;
 mod data;

@@ -56,7 +56,7 @@ impl Set {
         let settings = body([
             ("stripeAccount", text(self.stripe_account)),
             ("apiVersion", text(self.api_version)),
-            ("pace", self.pace.as_deref().map(pace)),
+            ("pace", text(self.pace)),
             ("events", self.events.map(Value::from)),
         ]);
         let body = body([
@@ -70,33 +70,8 @@ impl Set {
     }
 }
 
-/// As the API takes it. What is none is refused there.
-fn pace(text: &str) -> Value {
-    let figure = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
-    let parts = text.split(',').map(|part| part.split_once('='));
-    let parts = parts.map(|part| part.map(|(name, value)| (name.trim().to_owned(), figure(value.trim()))));
-    match parts.collect::<Option<Value>>() {
-        Some(parts) => parts,
-        None if text.is_empty() => Value::Null,
-        None => json!(text),
-    }
-}
-
 async fn secrets() -> Result<Value, Failure> {
     let text = secret::given(None, "webhook secret").await?;
     let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pace_is_written_as_the_setting_is() {
-        assert_eq!(pace("read=50, write=off"), json!({"read": 50, "write": "off"}));
-        assert_eq!(pace("off"), json!("off"));
-        assert_eq!(pace(""), Value::Null);
-        assert_eq!(pace("fast"), json!("fast"), "the server says what is wrong with it");
-    }
 }
