@@ -107,7 +107,10 @@ fn a_connection_is_changed_tested_and_ended() {
     let scene = Scene::new(&[]);
     scene.done(&["add-key", "books", "--key-env", "STRIPE_KEY"]);
     let changed = scene.done(&["set", "books", "--name", "main", "--pace", "read=5,write=off"]);
-    assert!(changed.contains("  main\n") && changed.contains("pace read=5,write=off"), "{changed}");
+    assert!(
+        changed.contains("  main\n") && changed.contains(r#"pace {"read":5,"write":"off"}"#),
+        "{changed}"
+    );
     let changed = object(&scene.done(&["set", "main", "--pace", "", "--events", "poll", "--json"]));
     assert_eq!(
         (&changed["settings"]["pace"], &changed["settings"]["events"]),

@@ -56,7 +56,7 @@ impl Set {
         let settings = body([
             ("stripeAccount", text(self.stripe_account)),
             ("apiVersion", text(self.api_version)),
-            ("pace", text(self.pace)),
+            ("pace", self.pace.as_deref().map(pace)),
             ("events", self.events.map(Value::from)),
         ]);
         let body = body([
@@ -67,6 +67,18 @@ impl Set {
         ]);
         let connection: Box<RawValue> = client.patch(&path, body.to_string()).await?;
         tell(&connection, self.target.json).map(|_| DONE)
+    }
+}
+
+/// As the API takes it: `read=5,write=off` as an object. What is none is refused there.
+fn pace(text: &str) -> Value {
+    let figure = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
+    let parts = text.split(',').map(|part| part.split_once('='));
+    let parts = parts.map(|part| part.map(|(name, value)| (name.trim().to_owned(), figure(value.trim()))));
+    match parts.collect::<Option<Value>>() {
+        Some(parts) => parts,
+        None if text.is_empty() => Value::Null,
+        None => json!(text),
     }
 }
 
