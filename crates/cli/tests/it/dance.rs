@@ -4,5 +4,6 @@
 mod attempts;
 mod keys;
 mod oauth;
+mod secrets;
 mod stage;
 mod trouble;

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 
 use loopfour_testkit::nango::{Config, Nango};
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ pub struct Link {
 pub struct Raw {
     pub status: u16,
     pub head: String,
+    /// The value of the cookie that it sets.
+    pub cookie: Option<String>,
     pub body: String,
 }
 
@@ -45,6 +48,11 @@ impl Stage {
 
     /// With that integration of Nango.
     pub fn of(integration: &str) -> Stage {
+        Stage::logging(integration, "info")
+    }
+
+    /// The same with a server that logs so much.
+    pub fn logging(integration: &str, level: &str) -> Stage {
         let place = Place::new();
         let stripe = Server::start(place.command(&["sandbox", "--listen", "127.0.0.1:0"]));
         let runtime = Runtime::new().unwrap();
@@ -54,15 +62,20 @@ impl Stage {
             ..Config::default()
         };
         let nango = runtime.block_on(Nango::start(config)).unwrap();
-        let server = serve(&place, &stripe, &nango);
+        let server = serve(&place, &stripe, &nango, level);
         Stage { server, stripe, nango, runtime, place }
+    }
+
+    /// The server's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.place.path().join("loopfour-data")
     }
 
     /// Ends the server as a crash would, and starts it again.
     pub fn restart(self) -> Stage {
         let Stage { server, stripe, nango, runtime, place } = self;
         server.kill();
-        let server = serve(&place, &stripe, &nango);
+        let server = serve(&place, &stripe, &nango, "info");
         Stage { server, stripe, nango, runtime, place }
     }
 
@@ -235,8 +248,9 @@ impl Stage {
     }
 }
 
-fn serve(place: &Place, stripe: &Server, nango: &Nango) -> Server {
+fn serve(place: &Place, stripe: &Server, nango: &Nango, level: &str) -> Server {
     let mut command = Server::command(place, &[]);
+    command.env("RUST_LOG", level);
     command.env("LOOPFOUR_STRIPE_API_BASE", format!("http://{}", stripe.address));
     command.env("LOOPFOUR_PUBLIC_URL", PUBLIC).env("LOOPFOUR_RATE_LIMITS", "off");
     command.env("NANGO_SERVER_URL", nango.url()).env("NANGO_SECRET_KEY", nango.key());
@@ -263,5 +277,7 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &st
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Raw { status, head: head.to_lowercase(), body: body.to_owned() }
+    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split_once('='));
+    let cookie = cookie.map(|(_, value)| value.split(';').next().unwrap().to_owned());
+    Raw { status, head: head.to_lowercase(), cookie, body: body.to_owned() }
 }
