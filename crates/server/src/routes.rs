@@ -364,8 +364,8 @@ fn repair() -> Vec<Route> {
             )
         },
         Route {
-            description: "Objects at the provider that carry the run and the step in their metadata. That none is found \
-                          proves nothing.",
+            description: "Objects at the provider that carry the run and the step in their metadata; for a call that \
+                          changes an object, that object. That none is found proves nothing.",
             body: Body::Empty,
             answers: vec![ok(Form::Data("Candidates"))],
             ..route(

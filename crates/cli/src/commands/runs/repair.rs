@@ -107,8 +107,8 @@ pub struct Resolve {
 
 /// List objects at the provider that a step's call may have made.
 ///
-/// They carry the run and the step in their metadata. That none is found proves nothing. The columns are id, kind, time,
-/// amount and status; what was looked at is said on stderr.
+/// They carry the run and the step in their metadata; for a call that changes an object, it is that object. That none is
+/// found proves nothing. The columns are id, kind, time, amount and status; what was looked at is said on stderr.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 looked, 1 it cannot be looked for (one line on stderr says why).
