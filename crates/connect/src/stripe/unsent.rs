@@ -18,11 +18,9 @@ use crate::live::{ENVIRONMENT, Live};
 pub(super) fn no_connection(bound: Option<&Account>) -> StepError {
     let Some(bound) = bound else {
         let message = "there is no connection to Stripe";
-        return provider_error(
-            code::AUTHENTICATION_ERROR,
-            message,
-            "set STRIPE_API_KEY or start with --sandbox",
-        );
+        let hint = "connect an account (`loopfour connections add-key`, or POST /api/v1/connections), set \
+                    STRIPE_API_KEY, or start with --sandbox";
+        return provider_error(code::AUTHENTICATION_ERROR, message, hint);
     };
     let message =
         format!("the run began under the Stripe connection {}, and this server has none", shown(bound));
