@@ -1,5 +1,5 @@
 //! `/api/v1/connections`: a company's connections. What is done to them is asked of the port
-//! [`loopfour_engine::Connections`]; secrets go in here and never come out. Authorising one is in [`super::authorize`].
+//! [`loopfour_engine::connections::Connections`]; secrets go in here and never come out. Authorising one is in [`super::authorize`].
 
 mod change;
 mod used_by;
