@@ -19,7 +19,7 @@ use crate::{App, session};
 
 /// The header that carries the key.
 pub const API_KEY: &str = "x-api-key";
-/// The longest that a stream sleeps without looking at its key's end.
+/// The longest that a stream sleeps without looking at the end of its key or session.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Who sent a request. Being there means that the key or the session is good; which scope it needs is for the handler to
@@ -64,7 +64,7 @@ impl Caller {
 pub struct Access {
     principal: Arc<Principal>,
     revocations: watch::Receiver<u64>,
-    /// Whether a key was revoked that may be this one.
+    /// Whether somebody lost a right, who may be this one.
     doubtful: bool,
 }
 
@@ -80,7 +80,7 @@ impl Access {
         self.principal.company
     }
 
-    /// Whether the key was revoked, or its time is over. A database that does not answer ends the access too.
+    /// Whether the key was revoked, the session ended, a scope was lost, or the time is over. A database that does not answer ends the access too.
     pub async fn is_over(&mut self, app: &App) -> bool {
         if self.principal.expires_at.is_some_and(|end| end <= app.now()) {
             return true;
@@ -111,11 +111,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Error> {
-        let principal = if parts.headers.contains_key(API_KEY) {
-            by_key(parts, app).await?
-        } else {
-            by_session(parts, app).await?
-        };
+        let by_key = parts.headers.contains_key(API_KEY);
+        let principal = if by_key { of_key(parts, app).await? } else { of_session(parts, app).await? };
         match app.rates().admit(principal.id(), Class::of(&parts.method, parts.uri.path()), app.now()) {
             Ok(Some(standing)) => Slot::note(parts, standing),
             Ok(None) => {}
@@ -124,11 +121,15 @@ impl FromRequestParts<App> for Caller {
                 return Err(refusal);
             }
         }
+        // A key is sent by programs alone; a cookie goes along with what any page sends.
+        if !by_key && !matches!(parts.method, Method::GET | Method::HEAD) {
+            session::own_origin(parts, app)?;
+        }
         Ok(Caller { principal, address: address(parts) })
     }
 }
 
-async fn by_key(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
+async fn of_key(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
     let mut keys = parts.headers.get_all(API_KEY).iter();
     let key = match (keys.next(), keys.next()) {
         (Some(key), None) => key,
@@ -142,19 +143,12 @@ async fn by_key(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
     }
 }
 
-/// By the cookie of a session; what changes something must come from our own pages too.
-async fn by_session(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
+async fn of_session(parts: &Parts, app: &App) -> Result<Arc<Principal>, Error> {
     let Some(token) = session::cookie(&parts.headers, session::SESSION) else {
         return Err(refused("the header `x-api-key` is missing"));
     };
     let principal = app.store().authenticate_session(&token, app.now()).await?;
-    let Some(principal) = principal else {
-        return Err(failed(parts, app, "the session is over; sign in again"));
-    };
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        session::own_origin(parts, app)?;
-    }
-    Ok(principal)
+    principal.ok_or_else(|| failed(parts, app, "the session is over; sign in again"))
 }
 
 fn refused(message: &str) -> Error {

@@ -92,13 +92,23 @@ pub struct Error {
     pub close: bool,
     /// When it may go better, seconds from now.
     pub retry_after: Option<u64>,
+    /// It is told on a page, to a person in a browser.
+    pub page: bool,
 }
 
 impl Error {
     /// A failure with a sentence and nothing else.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         let message = message.into();
-        Error { code, message, details: Vec::new(), cause: None, close: false, retry_after: None }
+        Error {
+            code,
+            message,
+            details: Vec::new(),
+            cause: None,
+            close: false,
+            retry_after: None,
+            page: false,
+        }
     }
 
     /// A 400 with everything that is wrong.
@@ -116,6 +126,12 @@ impl Error {
     pub fn busy() -> Error {
         let message = "too many runs are under way; nothing was started, try again in a moment";
         Error { retry_after: Some(BUSY_SECONDS), ..Error::new(Code::RateLimited, message) }
+    }
+
+    /// The same, told on a page.
+    #[must_use]
+    pub fn as_page(self) -> Error {
+        Error { page: true, ..self }
     }
 
     /// A defect of ours; `cause` goes to the log.

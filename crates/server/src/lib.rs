@@ -13,6 +13,7 @@ pub mod limits;
 pub mod live;
 pub mod openapi;
 pub mod origins;
+mod page;
 pub mod query;
 pub mod rate;
 pub mod request;

@@ -166,6 +166,11 @@ fn document() -> Value {
                                     `workflows:execute`, `runs:read`, `connections:read`, `connections:write`, `admin`; \
                                     none implies another.",
                 },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "loopfour_session",
+                    "description": "A person's session, see `POST /api/v1/session`. What changes something needs an `origin` \
+                                    of this server. Where a key comes along, the key counts.",
+                },
             },
             "headers": headers(),
             "schemas": serde_json::from_str::<Value>(SCHEMAS).unwrap_or_default(),
@@ -176,7 +181,7 @@ fn document() -> Value {
 fn headers() -> Value {
     let whole = |description: &str| json!({"description": description, "schema": {"type": "integer"}});
     json!({
-        "X-RateLimit-Limit": whole("Requests of this kind that the key may make within a minute; absent where that is off."),
+        "X-RateLimit-Limit": whole("Requests of this kind that the key or member may make within a minute; absent where that is off."),
         "X-RateLimit-Remaining": whole("How many of them are left."),
         "X-RateLimit-Reset": whole("When the oldest one that counts leaves the window, seconds since 1970."),
         "Retry-After": whole("Seconds to wait."),
@@ -194,7 +199,7 @@ fn operation(route: &Route) -> Value {
     if !route.description.is_empty() {
         operation["description"] = route.description.into();
     }
-    if let Access::Scope(_) | Access::AnyKey = route.access {
+    if route.access != Access::Public {
         let method = route.method.to_uppercase().parse().unwrap_or_default();
         operation["x-rate-limit"] = Class::of(&method, route.path).name().into();
     }
@@ -218,9 +223,9 @@ fn operation(route: &Route) -> Value {
 
 fn security(access: Access) -> Value {
     match access {
-        Access::Public => json!([]),
-        Access::AnyKey => json!([{"apiKey": []}]),
-        Access::Scope(scope) => json!([{"apiKey": [scope.name()]}]),
+        Access::Public | Access::SignIn => json!([]),
+        Access::AnyKey => json!([{"apiKey": []}, {"session": []}]),
+        Access::Scope(scope) => json!([{"apiKey": [scope.name()]}, {"session": [scope.name()]}]),
     }
 }
 
@@ -246,7 +251,13 @@ fn parameters(route: &Route) -> Vec<Value> {
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
     for Success { status, form } in &route.answers {
-        responses.insert(status.to_string(), success(route, *form));
+        let answer = success(route, *form);
+        let more = answer["content"].as_object().cloned();
+        let known = responses.entry(status.to_string()).or_insert(answer);
+        if let (Some(known), Some(more)) = (known.get_mut("content").and_then(Value::as_object_mut), more) {
+            // The same in another form.
+            known.extend(more);
+        }
     }
     for code in refusals(route) {
         let entry = responses.entry(code.status().as_u16().to_string()).or_insert_with(|| {
@@ -280,6 +291,7 @@ fn success(route: &Route, form: Form) -> Value {
             ("Events as they happen", Some(content("text/event-stream", reference(schema))))
         }
         Form::Bare(kind) => ("The document", Some(content(kind, json!({})))),
+        Form::Lines(schema) => ("All of it", Some(content("application/jsonl", reference(schema)))),
         Form::Nothing => ("Nothing more can come", None),
     };
     let mut answer = json!({"description": description});
@@ -308,7 +320,7 @@ pub fn refusals(route: &Route) -> Vec<Code> {
     let mut codes = vec![Code::ValidationError];
     match route.access {
         Access::Public => {}
-        Access::AnyKey => codes.extend([Code::Unauthorized, Code::RateLimited]),
+        Access::SignIn | Access::AnyKey => codes.extend([Code::Unauthorized, Code::RateLimited]),
         Access::Scope(_) => codes.extend([Code::Unauthorized, Code::Forbidden, Code::RateLimited]),
     }
     if route.path.contains('{') {

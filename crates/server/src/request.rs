@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::error::{Error, Problem};
 use crate::limits::Drained;
 use crate::rate::Slot;
-use crate::{App, envelope};
+use crate::{App, envelope, page};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What browsers may do with every answer.
@@ -89,10 +89,17 @@ fn write(failed: &Error, id: &str, what: &str, response: &mut Response) {
     } else {
         debug!(request = id, what, "{failed}");
     }
-    *response.body_mut() = Body::from(envelope::failure(failed, id));
+    let (body, kind) = match failed.page {
+        true => (page::failure(failed, id), "text/html; charset=utf-8"),
+        false => (envelope::failure(failed, id), "application/json"),
+    };
+    *response.body_mut() = Body::from(body);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if failed.page {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+    }
     if let Some(seconds) = failed.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -42,9 +42,11 @@ pub struct Route {
 pub enum Access {
     /// Anybody.
     Public,
-    /// Any valid key.
+    /// Whoever comes to sign in or out; what comes along decides.
+    SignIn,
+    /// Any valid key, or a session.
     AnyKey,
-    /// A key with this scope.
+    /// A key or a session with this scope.
     Scope(Scope),
 }
 
@@ -83,6 +85,8 @@ pub enum Form {
     Events(&'static str),
     /// No envelope: this content type.
     Bare(&'static str),
+    /// No envelope: lines of JSON, each like this, but the last.
+    Lines(&'static str),
     /// No body.
     Nothing,
 }
@@ -388,7 +392,7 @@ fn keys() -> Vec<Route> {
         Route {
             access: Access::AnyKey,
             answers: vec![ok(Form::Data("Me"))],
-            ..route("/api/v1/me", get(api::me::show), "getMe", "Whom the key stands for")
+            ..route("/api/v1/me", get(api::me::show), "getMe", "Whom the key or the session stands for")
         },
         Route {
             parameters: &PAGE,
@@ -402,8 +406,8 @@ fn keys() -> Vec<Route> {
         },
         Route {
             method: "post",
-            description: "The answer is the only place where the key is ever shown. No key makes one with a scope that \
-                          it has not.",
+            description: "The answer is the only place where the key is ever shown. Nobody makes one with a scope that \
+                          they have not. What a member makes is the member's and ends with the member.",
             body: Body::Required("NewKey"),
             answers: vec![Success { status: 201, form: Form::Data("CreatedKey") }],
             ..route("/api/v1/keys", post(api::keys::create), "createKey", "Make an API key")
@@ -485,10 +489,15 @@ fn people() -> Vec<Route> {
                 "cursor",
                 "order",
             ],
-            answers: vec![ok(Form::List("AuditRow"))],
+            answers: vec![ok(Form::List("AuditRow")), ok(Form::Lines("AuditRow"))],
             ..route("/api/v1/audit", get(api::audit::list), "listAudit", "Read the audit log")
         },
     ]
+}
+
+/// A refusal that is told to a person in a browser.
+fn page(status: u16) -> Success {
+    Success { status, form: Form::Bare("text/html") }
 }
 
 /// How people sign in.
@@ -502,13 +511,14 @@ fn sessions() -> Vec<Route> {
                           `origin`.",
             body: Body::Optional("NewSession"),
             answers: vec![ok(Form::Data("Me"))],
-            refusals: &[Code::Unauthorized, Code::Forbidden, Code::RateLimited],
+            access: Access::SignIn,
+            refusals: &[Code::Forbidden],
             ..read("/api/v1/session", post(api::session::create), "createSession", "Sign in")
         },
         Route {
             group: "access",
             answers: vec![ok(Form::Data("Me"))],
-            refusals: &[Code::Unauthorized, Code::RateLimited],
+            access: Access::SignIn,
             ..read("/api/v1/session", get(api::session::show), "getSession", "Who is signed in")
         },
         Route {
@@ -516,21 +526,25 @@ fn sessions() -> Vec<Route> {
             group: "access",
             body: Body::Empty,
             answers: vec![ok(Form::Data("Me"))],
-            refusals: &[Code::Unauthorized, Code::Forbidden, Code::RateLimited],
+            access: Access::SignIn,
+            refusals: &[Code::Forbidden],
             ..read("/api/v1/session", delete(api::session::end), "endSession", "Sign out")
         },
         Route {
             group: "access",
             description: "A browser goes on to the OpenID provider, and comes back to the callback.",
             parameters: &["redirect"],
-            answers: vec![Success { status: 303, form: Form::Nothing }],
+            answers: vec![Success { status: 303, form: Form::Nothing }, page(401), page(503)],
             refusals: &[Code::InvalidState],
             ..read("/api/v1/session/oidc", get(api::oidc::begin), "beginOidc", "Sign in by OpenID")
         },
         Route {
             group: "access",
-            answers: vec![Success { status: 303, form: Form::Nothing }],
-            refusals: &[Code::Unauthorized, Code::Forbidden, Code::RateLimited],
+            description: "What goes wrong is told on a page.",
+            answers: [Success { status: 303, form: Form::Nothing }]
+                .into_iter()
+                .chain([401, 403, 429, 500, 503].map(page))
+                .collect(),
             ..read(
                 "/api/v1/session/oidc/callback",
                 get(api::oidc::callback),

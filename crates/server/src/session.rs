@@ -2,7 +2,8 @@
 
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
-use loopfour_store::Opened;
+use loopfour_engine::Timestamp;
+use loopfour_store::Token;
 
 use crate::App;
 use crate::error::{Code, Error};
@@ -10,13 +11,14 @@ use crate::error::{Code, Error};
 /// The cookie that carries a session.
 pub const SESSION: &str = "loopfour_session";
 
-/// The value of a cookie; none where it is missing, or given more than once: who can add one is not to choose.
+/// The value of a cookie; none where it is missing, or given more than once: who can add one is not to choose. Only whole
+/// names count, and what else browsers send along may be any bytes.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
-    let mut values = pairs.filter(|(found, _)| found.trim() == name).map(|(_, value)| value.trim());
+    let lines = headers.get_all(header::COOKIE).iter().map(|line| line.as_bytes());
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     match (values.next(), values.next()) {
-        (Some(value), None) => Some(value.to_owned()),
+        (Some(value), None) => String::from_utf8(value.to_vec()).ok(),
         _ => None,
     }
 }
@@ -30,10 +32,9 @@ pub fn set_cookie(app: &App, name: &str, value: &str, path: &str, seconds: i64) 
     cookie
 }
 
-/// The cookie of a session that was just opened.
-pub fn open(app: &App, session: &Opened) -> String {
-    let left = session.expires_at.0.saturating_sub(app.now().0) / 1000;
-    set_cookie(app, SESSION, session.token.reveal(), "/", left)
+/// The cookie of a session that was just opened, until it ends.
+pub fn open(app: &App, token: &Token, end: Timestamp) -> String {
+    set_cookie(app, SESSION, token.reveal(), "/", end.0.saturating_sub(app.now().0) / 1000)
 }
 
 /// What takes the session's cookie away.
@@ -41,29 +42,34 @@ pub fn close(app: &App) -> String {
     set_cookie(app, SESSION, "", "/", 0)
 }
 
-/// Demands that a request comes from one of our own pages: browsers say so, and other pages cannot make them lie.
+/// Demands that a request comes from one of our own pages: browsers say so, and other pages cannot make them lie. Ours are
+/// those of the public address and, as long as that is not https, of the host that was asked, since a server on one's own
+/// machine has several names.
 ///
 /// # Errors
 /// 403.
 pub fn own_origin(parts: &Parts, app: &App) -> Result<(), Error> {
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
-    let origin = match (origins.next().map(|origin| origin.to_str()), origins.next()) {
-        (Some(Ok(origin)), None) => origin,
-        _ => return Err(foreign("the header `origin` is missing")),
+    let origin = match (origins.next(), origins.next()) {
+        (Some(origin), None) => origin.to_str().unwrap_or_default(),
+        (None, _) => return Err(foreign("the header `origin` is missing")),
+        (Some(_), Some(_)) => return Err(foreign("the header `origin` is given more than once")),
     };
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_host =
-        |host: &str| origin.strip_prefix("http://").or(origin.strip_prefix("https://")) == Some(host);
-    let is_own = origin == own(app) || host.is_some_and(is_host);
-    if is_own { Ok(()) } else { Err(foreign("the request comes from another site")) }
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let is_hosts = !app.settings().is_https() && !host.is_empty() && named == Some(host);
+    if is_hosts || origin == own(&app.settings().public_url) {
+        return Ok(());
+    }
+    Err(foreign("the request comes from another site"))
 }
 
-/// The origin of the public address: it without its path.
-fn own(app: &App) -> &str {
-    let address = app.settings().public_url.as_str();
-    let authority = address.find("://").map_or(0, |at| at + 3);
-    let path = address[authority..].find('/').map_or(address.len(), |at| authority + at);
-    &address[..path]
+/// The origin of an address, as browsers write it.
+fn own(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
+    let host = rest.split('/').next().unwrap_or_default();
+    let usual = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    format!("{scheme}://{}", host.strip_suffix(usual).unwrap_or(host)).to_ascii_lowercase()
 }
 
 fn foreign(why: &str) -> Error {
@@ -74,15 +80,30 @@ fn foreign(why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     #[track_caller]
     fn check(headers: &[&str], expected: Option<&str>) {
         let mut map = HeaderMap::new();
         for text in headers {
-            map.append(header::COOKIE, text.parse().expect("a header"));
+            map.append(header::COOKIE, HeaderValue::from_bytes(text.as_bytes()).expect("a header"));
         }
         assert_eq!(cookie(&map, SESSION).as_deref(), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for (address, origin) in [
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("https://Flow.Example.com/loopfour", "https://flow.example.com"),
+            ("https://flow.example.com:443", "https://flow.example.com"),
+            ("http://flow.example.com:80", "http://flow.example.com"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert_eq!(own(address), origin);
+        }
     }
 
     #[test]
@@ -94,6 +115,10 @@ mod tests {
         check(&["xloopfour_session=a", "loopfour_sessions=b", "loopfour_session"], None);
         check(&["loopfour_session=a; loopfour_session=b"], None);
         check(&["loopfour_session=a", "loopfour_session=a"], None);
+        check(&["loopfour_session =a", "Loopfour_session=a"], None);
         check(&[], None);
+        // Other programs at the same host have cookies too.
+        check(&["other=\u{e9}; loopfour_session=a"], Some("a"));
+        check(&["loopfour_session=a", "other=\u{e9}; loopfour_session=b"], None);
     }
 }

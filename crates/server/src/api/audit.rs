@@ -6,15 +6,16 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use hyper::header::{self, HeaderValue};
 use hyper::{StatusCode, Uri};
-use loopfour_engine::{Actor, CompanyId};
+use loopfour_engine::Actor;
 use loopfour_store::{AuditFilter, AuditHead, AuditRow, Deed, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::warn;
 
 use crate::App;
-use crate::auth::Caller;
+use crate::auth::{Access, Caller};
 use crate::envelope::{Answer, Meta};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::query::{List, Query};
 use crate::view::Time;
 
@@ -83,7 +84,8 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Re
     let mut query = Query::of(&uri);
     if query.choice("format", &[("json", false), ("jsonl", true)]) == Some(true) {
         query.finish()?;
-        return export(app, &caller).await;
+        // The chain is whole or nothing: nothing else can be asked for.
+        return export(app, caller).await;
     }
     let filter = AuditFilter {
         action: query.text("action"),
@@ -98,15 +100,13 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Re
 }
 
 /// The whole log as lines; the last one has the head, by which a log that was cut later is found out.
-async fn export(app: App, caller: &Caller) -> Result<Response, Error> {
+async fn export(app: App, caller: Caller) -> Result<Response, Error> {
     let company = caller.company();
     let deed = Deed::new("audit.export", "company", company);
     app.store().record(company, &caller.actor(), deed, app.now()).await?;
     let head = app.store().audit_head(company).await?;
-    let lines = stream::unfold(Some(0), move |after| {
-        let app = app.clone();
-        async move { part(&app, company, after?, head).await }
-    });
+    let lines = Lines { access: Access::of(caller, &app), app, head, after: Some(0) };
+    let lines = stream::unfold(lines, async |mut lines| Some((lines.next().await?, lines)));
     let mut response = Response::new(Body::from_stream(lines));
     let kind = HeaderValue::from_static("application/jsonl");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -115,28 +115,50 @@ async fn export(app: App, caller: &Caller) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// The next lines, and after which row it goes on; an error cuts the answer off, which clients notice.
-async fn part(
-    app: &App,
-    company: CompanyId,
-    after: u64,
+/// An export under way, which holds a part of the log at most.
+struct Lines {
+    app: App,
+    access: Access,
     head: AuditHead,
-) -> Option<(Result<Bytes, std::io::Error>, Option<u64>)> {
-    let rows = match app.store().audit_part(company, after, head.count, PART).await {
-        Ok(rows) => rows,
-        Err(cause) => return Some((Err(std::io::Error::other(cause.to_string())), None)),
-    };
-    let mut lines = Vec::new();
-    for row in &rows {
-        if let Err(cause) = serde_json::to_writer(&mut lines, &Row::of(row)) {
-            return Some((Err(cause.into()), None));
+    /// The last row that went out; none once everything has.
+    after: Option<u64>,
+}
+
+impl Lines {
+    /// The next lines. An error cuts the answer off, so that nobody takes a part for the whole.
+    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        let after = self.after.take()?;
+        let part = self.part(after).await;
+        if let Err(error) = &part {
+            warn!(%error, cause = error.cause.as_deref().unwrap_or(""), "an export of the audit log was cut off");
         }
-        lines.push(b'\n');
+        Some(part)
     }
-    let last = rows.last().map(|row| row.seq).filter(|last| *last < head.count);
-    if last.is_none() {
-        let end = json!({"head": head.hash.to_string(), "count": head.count});
-        lines.extend_from_slice(format!("{end}\n").as_bytes());
+
+    async fn part(&mut self, after: u64) -> Result<Bytes, Error> {
+        if self.access.is_over(&self.app).await {
+            return Err(Error::new(Code::Unauthorized, "the key or the session ended meanwhile"));
+        }
+        let rows = self.app.store().audit_part(self.access.company(), after, self.head.count, PART).await?;
+        let mut lines = Vec::new();
+        for row in &rows {
+            line(&mut lines, &Row::of(row))?;
+        }
+        match rows.last().map_or(after, |row| row.seq) {
+            last if last == self.head.count => {
+                line(&mut lines, &json!({"head": self.head.hash.to_string(), "count": self.head.count}))?;
+            }
+            last if rows.is_empty() => {
+                return Err(Error::internal(format!("rows after {last} of the audit log are missing")));
+            }
+            last => self.after = Some(last),
+        }
+        Ok(lines.into())
     }
-    Some((Ok(lines.into()), last))
+}
+
+fn line(lines: &mut Vec<u8>, item: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *lines, item).map_err(Error::internal)?;
+    lines.push(b'\n');
+    Ok(())
 }

@@ -185,7 +185,7 @@ fn words(standing: &Standing) -> (&'static str, &'static str, &str, Option<&Url>
 }
 
 /// A text that stays text in a page.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

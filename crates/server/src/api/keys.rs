@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use axum::extract::{Request, State};
 use hyper::{StatusCode, Uri};
-use loopfour_engine::{KeyId, Timestamp};
+use loopfour_engine::{KeyId, MemberId, Timestamp};
 use loopfour_lang::{Object, Value};
 use loopfour_store::{Holder, KeyError, KeyRow, NewKey, Scope};
 use serde::Serialize;
@@ -42,6 +42,8 @@ struct KeyItem<'a> {
     expires_at: Option<Time>,
     last_used_at: Option<Time>,
     created_at: Time,
+    /// The member whose it is; a machine's has none.
+    member: Option<MemberId>,
 }
 
 impl<'a> KeyItem<'a> {
@@ -54,6 +56,7 @@ impl<'a> KeyItem<'a> {
             expires_at: row.expires_at.map(Time),
             last_used_at: row.last_used_at.map(Time),
             created_at: Time(row.created_at),
+            member: row.member,
         }
     }
 }
@@ -67,10 +70,10 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     Query::of(request.uri()).finish()?;
     let now = app.now();
     let mut key = wanted(body::required_object(request).await?, now)?;
-    // A person's own ends with the person; one that a key makes is a machine's.
+    // A person's own ends with the person, and so do those that are made with it; a machine's key makes a machine's.
     key.member = match caller.principal.holder {
         Holder::Member { id, .. } => Some(id),
-        Holder::Key { .. } => None,
+        Holder::Key { member, .. } => member,
     };
     for scope in &key.scopes {
         caller.needs(*scope)?;

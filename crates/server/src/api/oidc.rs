@@ -10,6 +10,7 @@ use hyper::{StatusCode, Uri};
 use loopfour_engine::identity::{Identity, SignInError};
 use loopfour_engine::{Actor, Timestamp};
 use loopfour_store::{Deed, MemberChange, MemberError, MemberRow, Role, SessionOf};
+use serde_json::json;
 use tracing::warn;
 
 use crate::App;
@@ -41,7 +42,7 @@ pub async fn begin(State(app): State<App>, uri: Uri) -> Result<Response, Error> 
                        (LOOPFOUR_OIDC_ISSUER, LOOPFOUR_OIDC_CLIENT_ID)";
         Error::new(Code::InvalidState, message)
     })?;
-    let sign_in = provider.begin(&back(&app)).await.map_err(unavailable)?;
+    let sign_in = provider.begin(&back(&app)).await.map_err(|error| unavailable(error).as_page())?;
     let (url, state) = (sign_in.url.clone(), sign_in.state.clone());
     let onward = onward.unwrap_or_else(|| "/login".to_owned());
     app.sign_ins().add(Begun { sign_in, onward, at: app.now() });
@@ -49,28 +50,32 @@ pub async fn begin(State(app): State<App>, uri: Uri) -> Result<Response, Error> 
     gone_on(&url, &[tie])
 }
 
-/// `GET /session/oidc/callback`: back from the provider, with a code or a refusal.
+/// `GET /session/oidc/callback`: back from the provider, with a code or a refusal. What goes wrong is told on a page.
 ///
 /// # Errors
 /// 401 for anything that is not a sign-in which this browser began; 403 for a person who is no member; 503 while the
 /// provider gives no answer.
 pub async fn callback(State(app): State<App>, request: Request) -> Result<Response, Error> {
     let (parts, _) = request.into_parts();
-    let found = finish(&app, &parts).await;
-    let (member, onward) = match found {
-        Ok(found) => found,
-        Err(refused) => {
-            if refused.code == Code::Unauthorized {
-                return Err(auth::failed(&parts, &app, &refused.message));
-            }
-            return Err(refused);
-        }
-    };
-    let by = member.actor(address(&parts));
+    come_back(&app, &parts).await.map_err(|refused| counted(&app, &parts, refused).as_page())
+}
+
+/// Counts a refusal against the address: one that refuses too many is refused itself.
+fn counted(app: &App, parts: &Parts, refused: Error) -> Error {
+    if !matches!(refused.code, Code::Unauthorized | Code::Forbidden) {
+        return refused;
+    }
+    let slowed = auth::failed(parts, app, &refused.message);
+    if slowed.code == Code::RateLimited { slowed } else { refused }
+}
+
+async fn come_back(app: &App, parts: &Parts) -> Result<Response, Error> {
+    let (member, onward) = finish(app, parts).await?;
+    let by = member.actor(address(parts));
     let opened = app.store().open_session(member.company, SessionOf::Member(member.id), &by, app.now()).await;
     let opened = opened.map_err(refusal)?;
-    let untie = session::set_cookie(&app, TIE, "", PATH, 0);
-    gone_on(&onward, &[untie, session::open(&app, &opened)])
+    let untie = session::set_cookie(app, TIE, "", PATH, 0);
+    gone_on(&onward, &[untie, session::open(app, &opened.token, opened.expires_at)])
 }
 
 async fn finish(app: &App, parts: &Parts) -> Result<(MemberRow, String), Error> {
@@ -97,35 +102,61 @@ async fn finish(app: &App, parts: &Parts) -> Result<(MemberRow, String), Error> 
     }
     let code = one("code").ok_or_else(|| refused("the OpenID provider sent no code"))?;
     let provider = app.identity().ok_or_else(|| refused("no OpenID provider is configured"))?;
-    let identity = provider.finish(begun.sign_in, &back(app), code).await.map_err(unavailable)?;
-    Ok((member(app, parts, &identity).await?, begun.onward))
+    let by = Actor { address: address(parts), ..Actor::system("OpenID") };
+    let identity = match provider.finish(begun.sign_in, &back(app), code).await {
+        Ok(identity) => identity,
+        Err(error) => {
+            if let SignInError::Refused(why) = &error {
+                note(app, &by, "", why).await;
+            }
+            return Err(unavailable(error));
+        }
+    };
+    match member(app, &identity, &by).await {
+        Ok(member) => Ok((member, begun.onward)),
+        Err(refused) => {
+            if refused.code == Code::Forbidden {
+                note(app, &by, identity.email.as_deref().unwrap_or(&identity.subject), &refused.message)
+                    .await;
+            }
+            Err(refused)
+        }
+    }
+}
+
+/// Writes down that a person was not let in, in the log of the company that runs the server.
+async fn note(app: &App, by: &Actor, who: &str, why: &str) {
+    let deed = Deed::new("session.refuse", "person", who).after(json!({ "reason": why }));
+    if let Err(cause) = app.store().record(app.store().default_company(), by, deed, app.now()).await {
+        warn!(%cause, "a refused sign-in is not in the audit log");
+    }
 }
 
 /// The member that the person is: the one bound to the identity, else one with the verified address, else, where a group
-/// gives a role, a new one of the company `default`. A group's role counts at each sign-in.
-async fn member(app: &App, parts: &Parts, identity: &Identity) -> Result<MemberRow, Error> {
+/// gives a role, a new one of the company `default`. There a group's role counts at each sign-in; in other companies their
+/// own admins say who may do what.
+async fn member(app: &App, identity: &Identity, by: &Actor) -> Result<MemberRow, Error> {
     let (store, now) = (app.store(), app.now());
     let role = role(app, identity);
-    let by = Actor { address: address(parts), ..Actor::system("OpenID") };
     let known = store.member_by_identity(&identity.issuer, &identity.subject).await?;
     let member = match known {
         Some(member) => member,
-        None => match unbound(app, identity, role, &by, now).await? {
+        None => match unbound(app, identity, role, by, now).await? {
             Some(member) => {
-                let bound = store.bind_identity(&member, &identity.issuer, &identity.subject, &by, now).await;
+                let bound = store.bind_identity(&member, &identity.issuer, &identity.subject, by, now).await;
                 bound.map_err(|error| denied(error, &member.email))?;
                 member
             }
-            None => return Err(nobody(app, identity, by).await),
+            None => return Err(nobody(identity)),
         },
     };
     if !member.active {
-        return Err(nobody(app, identity, by).await);
+        return Err(nobody(identity));
     }
     match role {
-        Some(role) if role != member.role => {
+        Some(role) if role != member.role && member.company == store.default_company() => {
             let change = MemberChange { role: Some(role), active: None };
-            let changed = store.update_member(member.company, member.id, change, &by, now).await;
+            let changed = store.update_member(member.company, member.id, change, by, now).await;
             changed.map_err(|error| denied(error, &member.email))
         }
         Some(_) | None => Ok(member),
@@ -165,12 +196,7 @@ fn role(app: &App, identity: &Identity) -> Option<Role> {
 }
 
 /// A person who is signed in at the provider and may not come in here.
-async fn nobody(app: &App, identity: &Identity, by: Actor) -> Error {
-    let who = identity.email.as_deref().unwrap_or(&identity.subject);
-    let deed = Deed::new("session.refuse", "person", who);
-    if let Err(cause) = app.store().record(app.store().default_company(), &by, deed, app.now()).await {
-        warn!(%cause, "a refused sign-in is not in the audit log");
-    }
+fn nobody(identity: &Identity) -> Error {
     let message = match &identity.email {
         Some(email) => format!("`{email}` is not an active member here; ask an admin to invite you"),
         None => "the OpenID provider does not say that your e-mail address is verified, and no member is bound to your \

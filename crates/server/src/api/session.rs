@@ -1,23 +1,21 @@
 //! `/api/v1/session`: signing in with a key or a one-time link, who is signed in, and signing out.
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
+use loopfour_lang::Value;
 use loopfour_store::{Holder, MemberError, Opened, Principal, SessionOf};
 
 use crate::App;
 use crate::api::me::Me;
 use crate::auth::{self, Caller};
-use crate::body::{self, Fields};
+use crate::body::{self, Fields, kind};
 use crate::envelope::Answer;
 use crate::error::{Code, Error};
 use crate::query::Query;
 use crate::session;
-
-/// Longest token of a link that is looked at, characters.
-const LONGEST_TOKEN: usize = 200;
 
 /// `POST /session`: with `x-api-key` a session of the key, else with the token of a link one of its member.
 ///
@@ -30,16 +28,20 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
         session::own_origin(&parts, &app)?;
     }
     if parts.headers.contains_key(auth::API_KEY) {
-        let caller =
-            <Caller as axum::extract::FromRequestParts<App>>::from_request_parts(&mut parts, &app).await?;
+        let caller = Caller::from_request_parts(&mut parts, &app).await?;
         Fields::of(body::optional_object(Request::from_parts(parts, body)).await?).finish()?;
         return with_key(&app, &caller).await;
     }
     let head = parts.clone();
     let mut fields = Fields::of(body::required_object(Request::from_parts(parts, body)).await?);
-    let token = fields.required("token").and_then(|token| fields.text("token", &token, LONGEST_TOKEN));
+    let token = fields.required("token");
+    if let Some(other) = token.as_ref().filter(|token| !matches!(token, Value::Text(_))) {
+        fields.problem("token", format!("`token` must be text, not {}", kind(other)));
+    }
     fields.finish()?;
-    with_link(&app, &head, &token.unwrap_or_default()).await
+    // Any text is answered alike.
+    let token = token.as_ref().map_or("", |token| if let Value::Text(token) = token { token } else { "" });
+    with_link(&app, &head, token).await
 }
 
 async fn with_key(app: &App, caller: &Caller) -> Result<Response, Error> {
@@ -70,7 +72,9 @@ async fn signed_in(app: &App, opened: Result<Opened, MemberError>) -> Result<Res
     let opened = opened.map_err(refusal)?;
     let principal = app.store().authenticate_session(opened.token.reveal(), app.now()).await?;
     let principal = principal.ok_or_else(|| Error::new(Code::Unauthorized, "the session is over already"))?;
-    with_cookie(Answer::new(StatusCode::OK, &Me::of(&principal))?, &session::open(app, &opened))
+    // A key's session ends with the key.
+    let end = principal.expires_at.unwrap_or(opened.expires_at);
+    with_cookie(Answer::new(StatusCode::OK, &Me::of(&principal))?, &session::open(app, &opened.token, end))
 }
 
 /// Why no session was opened: the key or the member ended in this very moment, or the database failed.
@@ -96,17 +100,23 @@ pub async fn show(caller: Caller, uri: Uri) -> Result<Answer, Error> {
     Answer::new(StatusCode::OK, &Me::of(principal))
 }
 
-/// `DELETE /session`: the session ends at once, in streams under way too.
+/// `DELETE /session`: the session in the cookie ends at once, in streams under way too. A key that comes along ends
+/// nothing: it may be another company's.
 ///
 /// # Errors
 /// 401 where nobody is signed in; 400, 403.
-pub async fn end(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, Error> {
+pub async fn end(State(app): State<App>, request: Request) -> Result<Response, Error> {
     Query::of(request.uri()).finish()?;
-    let token = session::cookie(request.headers(), session::SESSION);
-    Fields::of(body::optional_object(request).await?).finish()?;
-    let Some(token) = token else {
-        return Err(Error::new(Code::Unauthorized, "there is no session: this request came with a key"));
+    let (mut parts, body) = request.into_parts();
+    let Some(token) = session::cookie(&parts.headers, session::SESSION) else {
+        return Err(Error::new(
+            Code::Unauthorized,
+            "nobody is signed in: the cookie of a session is missing",
+        ));
     };
+    parts.headers.remove(auth::API_KEY);
+    let caller = Caller::from_request_parts(&mut parts, &app).await?;
+    Fields::of(body::optional_object(Request::from_parts(parts, body)).await?).finish()?;
     app.store().end_session(&token, &caller.actor(), app.now()).await?;
     with_cookie(Answer::new(StatusCode::OK, &Me::of(&caller.principal))?, &session::close(&app))
 }

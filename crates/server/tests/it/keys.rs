@@ -85,7 +85,7 @@ async fn keys_are_listed_without_themselves_and_revoked() {
         crate::server::without_uuids(&list.body.replace(&cursor, "CURSOR")).replace(&key[..8], "PREFIX"),
         concat!(
             r#"{"success":true,"data":[{"id":"key_*","name":"robot","prefix":"PREFIX","scopes":["runs:read"],"#,
-            r#""expiresAt":null,"lastUsedAt":"2026-01-02T03:04:06.678Z","createdAt":"2026-01-02T03:04:06.678Z"}],"#,
+            r#""expiresAt":null,"lastUsedAt":"2026-01-02T03:04:06.678Z","createdAt":"2026-01-02T03:04:06.678Z","member":null}],"#,
             r#""meta":{"cursor":"CURSOR","hasMore":true}}"#
         )
     );

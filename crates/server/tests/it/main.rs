@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod auth;
+mod companies;
 mod connections;
 mod contract;
 mod edge;
@@ -10,9 +12,13 @@ mod health;
 mod http;
 mod keys;
 mod me;
+mod members;
+mod oidc;
 mod rate;
 mod reference;
 mod runs;
 mod server;
+mod session;
 mod strict;
+mod walk;
 mod workflows;

@@ -17,7 +17,7 @@ use loopfour_engine::{
 use loopfour_server::rate::RateLimits;
 use loopfour_server::settings::Settings;
 use loopfour_server::{App, Services};
-use loopfour_store::{NewKey, Scope, Store};
+use loopfour_store::{NewKey, Role, Scope, SessionOf, Store};
 use loopfour_testkit::{Answer, ManualClock, Provider};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,6 +67,11 @@ impl Server {
 
     /// Without limits of rate, unless `change` sets some.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Server {
+        Server::made(|_, settings| change(settings)).await
+    }
+
+    /// The same with other services.
+    pub async fn made(change: impl FnOnce(&mut Services, &mut Settings)) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(START);
         let store = Store::open(&folder.path().join("data"), clock.now()).unwrap();
@@ -89,7 +94,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let desk = Arc::new(Desk::new(store.clone(), clock.clone()));
-        let services = Services {
+        let mut services = Services {
             store: store.clone(),
             runs: Arc::clone(&runs) as Arc<dyn Runs>,
             definitions: Arc::new(Definitions::default()),
@@ -99,7 +104,7 @@ impl Server {
         };
         let mut settings =
             Settings { rate_limits: RateLimits::OFF, ..Settings::at(&format!("http://{address}")) };
-        change(&mut settings);
+        change(&mut services, &mut settings);
         let app = App::new(services, settings);
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(loopfour_server::serve(listener, app, async {
@@ -170,6 +175,18 @@ impl Server {
         created.text("/data/id")
     }
 
+    /// Signs a member in, whom it makes if need be; the session's token.
+    pub async fn member(&self, company: CompanyId, email: &str, role: Role) -> String {
+        let (by, now) = (Actor::system("test"), self.clock.now());
+        let known = self.store.members_by_email(email).await.unwrap();
+        let member = match known.into_iter().find(|member| member.company == company) {
+            Some(member) => member,
+            None => self.store.create_member(company, email, role, &by, now).await.unwrap(),
+        };
+        let opened = self.store.open_session(company, SessionOf::Member(member.id), &by, now).await.unwrap();
+        opened.token.reveal().to_owned()
+    }
+
     /// How many workflows there are.
     pub async fn workflows(&self) -> usize {
         self.get("/workflows?limit=100").await.json()["data"].as_array().unwrap().len()
@@ -224,6 +241,12 @@ impl Request<'_> {
         bytes
     }
 
+    /// With a session's cookie in place of a key, from a page of the server's own.
+    pub fn session(self, token: &str) -> Self {
+        let origin = format!("origin: http://{}", self.server.address);
+        self.without_key().header(&format!("cookie: loopfour_session={token}")).header(&origin)
+    }
+
     pub async fn send(self) -> Reply {
         let reply = self.server.raw(&self.bytes()).await;
         crate::contract::check(&self.line, &reply);
@@ -245,13 +268,20 @@ impl Reply {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
-        let headers: HashMap<String, String> = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
+        let mut headers: HashMap<String, String> = HashMap::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            // One that stands there twice is kept on lines.
+            let known = headers.entry(name.to_ascii_lowercase()).or_default();
+            *known = if known.is_empty() { value.to_owned() } else { format!("{known}\n{value}") };
+        }
         let chunked = headers.contains_key("transfer-encoding");
         let body = if chunked { unchunked(body) } else { body.to_owned() };
         Reply { status, headers, body }
+    }
+
+    /// Every value of a header, where it may be given more than once.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.get(name).map_or_else(Vec::new, |values| values.split('\n').collect())
     }
 
     #[track_caller]

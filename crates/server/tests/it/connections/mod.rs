@@ -2,4 +2,4 @@
 
 mod api;
 pub mod desk;
-mod public;
+pub mod public;

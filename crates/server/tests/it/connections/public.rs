@@ -186,7 +186,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn signed(key: &str, body: &[u8]) -> String {
+pub fn signed(key: &str, body: &[u8]) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap().chain_update(body);
     format!("X-Nango-Hmac-Sha256: {}", hex(&mac.finalize().into_bytes()))
 }
