@@ -2,6 +2,8 @@
 //! over it for pages by HTTP on one connection, and prints how long they took. Nothing runs meanwhile.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports on the terminal")]
 
+mod connections;
+
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +16,6 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use loopfour_engine::connections::NoConnections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::event::TriggerKind;
 use loopfour_engine::ports::{
@@ -33,6 +34,8 @@ use loopfour_server::{App, Services};
 use loopfour_store::{Cursor, NewKey, Scope, Store};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
+
+use connections::NoConnections;
 
 /// When the first run was accepted; one follows each second.
 const FIRST: i64 = 1_767_225_600_000;

@@ -1,6 +1,6 @@
 //! Sign-in by OpenID against a provider of ours whose tokens are good or bad in one point each.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,8 @@ use loopfour_engine::identity::{Identity, IdentityProvider as _, SignInError};
 use openidconnect::core::{CoreEdDsaPrivateSigningKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
 use openidconnect::{JsonWebKeyId, PrivateSigningKey as _};
 use serde_json::{Map, Value, json};
+
+use crate::server::read_request;
 
 /// A key that only this test has.
 const KEY: &str = "-----BEGIN PRIVATE KEY-----
@@ -107,7 +109,7 @@ impl Token {
 }
 
 fn serve(mut stream: TcpStream, base: &str, answers: &Mutex<Answers>) {
-    while let Some(request) = read(&mut stream) {
+    while let Some(request) = read_request(&mut stream) {
         let path = request.split(' ').nth(1).unwrap().to_owned();
         let mut answers = answers.lock().unwrap();
         let (status, body) = match path.as_str() {
@@ -148,25 +150,6 @@ fn serve(mut stream: TcpStream, base: &str, answers: &Mutex<Answers>) {
         );
         if stream.write_all((head + &body).as_bytes()).is_err() {
             return;
-        }
-    }
-}
-
-fn read(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let lower = head.to_ascii_lowercase();
-            let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-            if body.len() >= length.unwrap_or(0) {
-                return Some(text);
-            }
-        }
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
         }
     }
 }
