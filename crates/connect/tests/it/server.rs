@@ -85,7 +85,7 @@ fn serve(mut stream: TcpStream, script: &mut VecDeque<Answer>, seen: &Mutex<Seen
 }
 
 /// One request with its body; none when the client closes.
-pub pub fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
