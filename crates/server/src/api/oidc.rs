@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use loopfour_engine::identity::{Identity, SignInError};
 use loopfour_engine::{Actor, Timestamp};
-use loopfour_store::{Deed, MemberChange, MemberError, MemberRow, Role, SessionOf};
+use loopfour_store::{Deed, MemberError, MemberRow, Role, SessionOf};
 use serde_json::json;
 use tracing::warn;
 
@@ -153,13 +153,15 @@ async fn member(app: &App, identity: &Identity, by: &Actor) -> Result<MemberRow,
     if !member.active {
         return Err(nobody(identity));
     }
-    match role {
-        Some(role) if role != member.role && member.company == store.default_company() => {
-            let change = MemberChange { role: Some(role), active: None };
-            let changed = store.update_member(member.company, member.id, change, by, now).await;
+    // Groups count for the company `default` alone. Who came by a group, and is in none any more, has no role left.
+    let role = role.filter(|_| member.company == store.default_company());
+    match role.or(member.invited_as) {
+        None => Err(without_group(&member)),
+        Some(role) if role == member.role => Ok(member),
+        Some(role) => {
+            let changed = store.set_role_by_group(member.company, member.id, role, by, now).await;
             changed.map_err(|error| denied(error, &member.email))
         }
-        Some(_) | None => Ok(member),
     }
 }
 
@@ -181,7 +183,7 @@ async fn unbound(
     }
     // A member who was deactivated does not come back by a group.
     let Some(role) = role.filter(|_| members.is_empty()) else { return Ok(None) };
-    let made = store.create_member(default, email, role, by, now).await;
+    let made = store.admit_member(default, email, role, by, now).await;
     made.map(Some).map_err(|error| denied(error, email))
 }
 
@@ -203,6 +205,11 @@ fn nobody(identity: &Identity) -> Error {
                  account; ask an admin"
             .to_owned(),
     };
+    Error::new(Code::Forbidden, message)
+}
+
+fn without_group(member: &MemberRow) -> Error {
+    let message = format!("no group of `{}` gives access here any more; ask an admin", member.email);
     Error::new(Code::Forbidden, message)
 }
 

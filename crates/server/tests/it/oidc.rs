@@ -253,9 +253,18 @@ async fn groups_make_members_of_the_default_company_and_set_their_role() {
     assert_eq!(who(&server, &signed_in(&server).await).await, ("default".to_owned(), MAIL.to_owned(), 6));
     fake.say(Ok(Fake::person("1", Some("new@example.com"), &["readers"])));
     assert_eq!(who(&server, &signed_in(&server).await).await, ("default".to_owned(), MAIL.to_owned(), 3));
-    // No group that counts changes nothing.
-    fake.say(Ok(Fake::person("1", None, &["x"])));
-    assert_eq!(who(&server, &signed_in(&server).await).await.2, 3);
+    // Who came by a group is nobody without one, until a person says otherwise; the invitation holds beside groups.
+    let without = || Ok(Fake::person("1", None, &["x"]));
+    fake.say(without());
+    refused(&signed_in(&server).await, 403, "gives access here any more");
+    let members = server.get("/members").await;
+    let change = format!("/members/{}", members.text("/data/0/id"));
+    server.request(&format!("PATCH /api/v1{change}")).body(r#"{"role":"operator"}"#).send().await;
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 4);
+    fake.say(Ok(Fake::person("1", None, &["bosses"])));
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 7);
+    fake.say(without());
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 4);
     let log = server.get("/audit?action=member.create").await;
     assert_eq!(log.text("/data/0/actor/name"), "OpenID");
     // In another company its own admins say what a member may do.

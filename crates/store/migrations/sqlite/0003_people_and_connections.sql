@@ -1,10 +1,12 @@
--- People of a company. `email_key` is the address in lower case. A person of an OpenID provider is one member at most.
+-- People of a company. `email_key` is the address in lower case; `invited_as` the role that a person gave, none where a group
+-- of the OpenID provider did. A person of an OpenID provider is one member at most.
 CREATE TABLE members (
     id           BLOB    NOT NULL PRIMARY KEY,
     company      BLOB    NOT NULL REFERENCES companies (id),
     email        TEXT    NOT NULL,
     email_key    TEXT    NOT NULL,
     role         TEXT    NOT NULL,
+    invited_as   TEXT,
     active       INTEGER NOT NULL,
     issuer       TEXT,
     subject      TEXT,

@@ -26,6 +26,8 @@ pub struct MemberRow {
     pub email: String,
     /// What the member may do.
     pub role: Role,
+    /// What a person said that the member may do; none for one whom a group of the OpenID provider made a member.
+    pub invited_as: Option<Role>,
     /// Whether the member may do anything.
     pub active: bool,
     /// The OpenID provider where the person signed in, if that happened.
@@ -92,11 +94,39 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<MemberRow, MemberError> {
+        self.insert_member(company, email, (role, Some(role)), by, now).await
+    }
+
+    /// Makes a member, who is active, because a group of the OpenID provider gives the role: without that group it is
+    /// none any more.
+    ///
+    /// # Errors
+    /// As [`Store::create_member`].
+    pub async fn admit_member(
+        &self,
+        company: CompanyId,
+        email: &str,
+        role: Role,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<MemberRow, MemberError> {
+        self.insert_member(company, email, (role, None), by, now).await
+    }
+
+    async fn insert_member(
+        &self,
+        company: CompanyId,
+        email: &str,
+        (role, invited_as): (Role, Option<Role>),
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<MemberRow, MemberError> {
         let row = MemberRow {
             id: MemberId(Uuid::now_v7()),
             company,
             email: email.to_owned(),
             role,
+            invited_as,
             active: true,
             issuer: None,
             created_at: now,
@@ -106,8 +136,8 @@ impl Store {
         let by = by.clone();
         let create = move |db: &Connection| {
             let sql =
-                "INSERT INTO members (id, company, email, email_key, role, active, created_at, updated_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, TRUE, ?6, ?6) ON CONFLICT (company, email_key) DO NOTHING";
+                "INSERT INTO members (id, company, email, email_key, role, active, created_at, updated_at, invited_as)
+                       VALUES (?1, ?2, ?3, ?4, ?5, TRUE, ?6, ?6, ?7) ON CONFLICT (company, email_key) DO NOTHING";
             let inserted = db.prepare_cached(sql)?.execute(params![
                 row.id.0.as_bytes(),
                 company.0.as_bytes(),
@@ -115,6 +145,7 @@ impl Store {
                 row.email.to_lowercase(),
                 role.name(),
                 now.0,
+                invited_as.map(Role::name),
             ])?;
             if inserted == 0 {
                 return Ok(Err(MemberError::Exists(row.email.clone())));
@@ -196,21 +227,54 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<MemberRow, MemberError> {
+        let wanted = move |old: &MemberRow| MemberRow {
+            role: change.role.unwrap_or(old.role),
+            invited_as: change.role.or(old.invited_as),
+            active: change.active.unwrap_or(old.active),
+            ..old.clone()
+        };
+        self.change_member(company, id, wanted, by, now).await
+    }
+
+    /// Gives a member the role that a group of the OpenID provider, or the invitation, gives now.
+    ///
+    /// # Errors
+    /// As [`Store::update_member`].
+    pub async fn set_role_by_group(
+        &self,
+        company: CompanyId,
+        id: MemberId,
+        role: Role,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<MemberRow, MemberError> {
+        self.change_member(company, id, move |old| MemberRow { role, ..old.clone() }, by, now).await
+    }
+
+    async fn change_member(
+        &self,
+        company: CompanyId,
+        id: MemberId,
+        wanted: impl Fn(&MemberRow) -> MemberRow + Send + 'static,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<MemberRow, MemberError> {
         let by = by.clone();
         let update = move |db: &Connection| {
             let Some(old) = find(db, company, id)? else { return Ok(Err(MemberError::Missing(id))) };
-            let role = change.role.unwrap_or(old.role);
-            let active = change.active.unwrap_or(old.active);
-            if (role, active) == (old.role, old.active) {
+            let row = wanted(&old);
+            if row == old {
                 return Ok(Ok(old));
             }
+            let (role, active) = (row.role, row.active);
             let issuer = old.issuer.clone().filter(|_| active);
-            let row = MemberRow { role, active, issuer, updated_at: now, ..old.clone() };
-            let sql = "UPDATE members SET role = ?3, active = ?4, updated_at = ?5,
+            let row = MemberRow { issuer, updated_at: now, ..row };
+            let sql = "UPDATE members SET role = ?3, active = ?4, updated_at = ?5, invited_as = ?6,
                               issuer = iif(?4, issuer, NULL), subject = iif(?4, subject, NULL)
                        WHERE id = ?1 AND company = ?2";
             let (key, owner) = (id.0.as_bytes(), company.0.as_bytes());
-            db.prepare_cached(sql)?.execute(params![key, owner, role.name(), active, now.0])?;
+            let invited_as = row.invited_as.map(Role::name);
+            db.prepare_cached(sql)?.execute(params![key, owner, role.name(), active, now.0, invited_as])?;
             if !active {
                 end_everything(db, company, id, now)?;
             }
@@ -271,7 +335,8 @@ impl Store {
     }
 }
 
-const COLUMNS: &str = "id, company, email, role, active, issuer, created_at, updated_at, last_seen_at";
+const COLUMNS: &str =
+    "id, company, email, role, active, issuer, created_at, updated_at, last_seen_at, invited_as";
 
 /// The company's member.
 pub(crate) fn find(db: &Connection, company: CompanyId, id: MemberId) -> rusqlite::Result<Option<MemberRow>> {
@@ -308,5 +373,6 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
         created_at: time(row, 6)?,
         updated_at: time(row, 7)?,
         last_seen_at: optional_time(row, 8)?,
+        invited_as: row.get::<_, Option<String>>(9)?.map(|_| role(row, 9)).transpose()?,
     })
 }
