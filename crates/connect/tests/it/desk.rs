@@ -27,6 +27,7 @@ type Answers = Arc<Mutex<HashMap<String, VecDeque<String>>>>;
 pub struct Desk {
     pub base: String,
     answers: Answers,
+    refused: Arc<Mutex<Vec<String>>>,
     log: Arc<Mutex<Vec<String>>>,
     arrived: Arc<Notify>,
 }
@@ -35,23 +36,27 @@ impl Desk {
     pub fn open() -> Desk {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (answers, log, arrived) = (Answers::default(), Arc::default(), Arc::default());
-        let desk = Desk { base, answers, log, arrived };
-        let (answers, log, arrived) =
-            (Arc::clone(&desk.answers), Arc::clone(&desk.log), Arc::clone(&desk.arrived));
+        let (answers, refused, log, arrived) =
+            (Answers::default(), Arc::default(), Arc::default(), Arc::default());
+        let desk = Desk { base, answers, refused, log, arrived };
+        let (answers, refused) = (Arc::clone(&desk.answers), Arc::clone(&desk.refused));
+        let (log, arrived) = (Arc::clone(&desk.log), Arc::clone(&desk.arrived));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (mut stream, answers) = (stream.unwrap(), Arc::clone(&answers));
-                let (log, arrived) = (Arc::clone(&log), Arc::clone(&arrived));
+                let (refused, log, arrived) = (Arc::clone(&refused), Arc::clone(&log), Arc::clone(&arrived));
                 std::thread::spawn(move || {
                     while let Some(request) = read_request(&mut stream) {
                         let what = request.split(" HTTP/").next().unwrap().to_owned();
                         let path = what.split('?').next().unwrap().to_owned();
+                        let is_refused = |token: &String| request.contains(&format!("Bearer {token}\r\n"));
+                        let is_refused = refused.lock().unwrap().iter().any(is_refused);
                         log.lock().unwrap().push(request);
                         arrived.notify_one();
                         let mut answers = answers.lock().unwrap();
                         let found = [what, path].into_iter().find(|key| answers.contains_key(key));
                         let answer = match found.and_then(|key| answers.get_mut(&key)) {
+                            _ if is_refused => stripe_error("401 Unauthorized"),
                             Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
                             Some(queue) => queue.front().unwrap().clone(),
                             None => reply("599 Unexpected", "", ""),
@@ -70,6 +75,12 @@ impl Desk {
     /// Answers a call of that method and path so from here on, one after the other.
     pub fn on(&self, what: &str, answers: &[String]) -> &Desk {
         self.answers.lock().unwrap().insert(what.to_owned(), answers.to_vec().into());
+        self
+    }
+
+    /// Answers every call with that token with 401 from here on.
+    pub fn refuse(&self, token: &str) -> &Desk {
+        self.refused.lock().unwrap().push(token.to_owned());
         self
     }
 

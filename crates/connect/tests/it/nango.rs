@@ -406,8 +406,7 @@ async fn a_refused_token_is_renewed_once_for_all_and_the_call_sent_again() {
     let (world, _) = connected().await;
     let bound = world.call(None, None).await.account();
     world.nango.on(TOKEN, &[token("sk_acct_two", "acct_1", Some(NOW + 60 * MINUTE))]);
-    let unauthorized = || stripe_error("401 Unauthorized");
-    world.stripe.on("GET /v1/things", &[unauthorized(), unauthorized(), unauthorized(), ok("{}")]).seen();
+    world.stripe.refuse("sk_acct_one").on("GET /v1/things", &[ok("{}")]).seen();
     let all = tokio::join!(
         world.call(None, Some(&bound)),
         world.call(None, Some(&bound)),
@@ -418,7 +417,8 @@ async fn a_refused_token_is_renewed_once_for_all_and_the_call_sent_again() {
     }
     let forced = format!("{TOKEN}?provider_config_key=our-stripe-app&force_refresh=true");
     assert_eq!(world.nango.lines(), [forced]);
-    assert_eq!(world.stripe.lines().len(), 6);
+    // Whoever comes late has the new one at once.
+    assert!((4..=6).contains(&world.stripe.lines().len()));
     assert!(world.shelf.actions().is_empty());
 }
 
