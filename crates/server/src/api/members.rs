@@ -138,7 +138,10 @@ pub async fn update(
     if new != old.role || (active == Some(true) && !old.active) {
         may_give(&caller, new)?;
     }
-    let is_oneself = matches!(&caller.principal.holder, Holder::Member { id: own, .. } if *own == id);
+    let is_oneself = match &caller.principal.holder {
+        Holder::Member { id: own, .. } => *own == id,
+        Holder::Key { member, .. } => *member == Some(id),
+    };
     if is_oneself && (active == Some(false) || role.is_some_and(|role| role != Role::Admin)) {
         let message = "you cannot take your own rights away; another admin can";
         return Err(Error::new(Code::InvalidState, message));

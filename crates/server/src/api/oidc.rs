@@ -176,15 +176,17 @@ async fn unbound(
     let Some(email) = &identity.email else { return Ok(None) };
     let (store, default) = (app.store(), app.store().default_company());
     let members = store.members_by_email(email).await?;
-    let active = || members.iter().filter(|member| member.active);
-    let found = active().find(|member| member.company == default).or_else(|| active().next());
-    if let Some(member) = found {
-        return Ok(Some(member.clone()));
+    let (own, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|member| member.company == default);
+    let active = |members: Vec<MemberRow>| members.into_iter().find(|member| member.active);
+    match role {
+        // Other companies may invite any address: that keeps nobody away whom a group brings here.
+        Some(role) if own.is_empty() => {
+            let made = store.admit_member(default, email, role, by, now).await;
+            made.map(Some).map_err(|error| denied(error, email))
+        }
+        // A member who was deactivated does not come back by a group.
+        Some(_) | None => Ok(active(own).or_else(|| active(others))),
     }
-    // A member who was deactivated does not come back by a group.
-    let Some(role) = role.filter(|_| members.is_empty()) else { return Ok(None) };
-    let made = store.admit_member(default, email, role, by, now).await;
-    made.map(Some).map_err(|error| denied(error, email))
 }
 
 /// The widest role that one of the person's groups gives.

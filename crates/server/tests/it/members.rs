@@ -115,6 +115,13 @@ async fn admins_do_not_lock_themselves_out() {
     patch(r#"{"active":false}"#).await.check_error(409, "INVALID_STATE", &[]);
     patch(r#"{"role":"viewer"}"#).await.check_error(409, "INVALID_STATE", &[]);
     assert_eq!(patch("{}").await.status, 200);
+    // Nor with a key of their own.
+    let made =
+        server.request("POST /api/v1/keys").session(&token).body(r#"{"name":"own","scopes":["admin"]}"#);
+    let own = made.send().await.text("/data/key");
+    let with_own =
+        server.request(&format!("PATCH /api/v1/members/{id}")).key(&own).body(r#"{"active":false}"#);
+    with_own.send().await.check_error(409, "INVALID_STATE", &[]);
     let by_key = server.request(&format!("PATCH /api/v1/members/{id}")).body(r#"{"active":false}"#);
     assert_eq!(by_key.send().await.status, 200);
 }

@@ -6,7 +6,7 @@ use loopfour_engine::Actor;
 use loopfour_engine::identity::{Identity, IdentityProvider, SignIn, SignInError};
 use loopfour_engine::ports::BoxFuture;
 use loopfour_server::rate::RateLimits;
-use loopfour_store::Role;
+use loopfour_store::{MemberChange, Role};
 use uuid::Uuid;
 
 use crate::server::{Reply, Server};
@@ -271,12 +271,40 @@ async fn groups_make_members_of_the_default_company_and_set_their_role() {
     let by = Actor::system("test");
     let (other, _) = server.store.create_company("other", &by, server.clock_now()).await.unwrap();
     server.member(other, "bob@example.com", Role::Viewer).await;
-    fake.say(Ok(Fake::person("2", Some("bob@example.com"), &["bosses"])));
-    assert_eq!(
-        who(&server, &signed_in(&server).await).await,
-        ("other".to_owned(), "bob@example.com".to_owned(), 3)
-    );
+    for groups in [&[][..], &["bosses"]] {
+        fake.say(Ok(Fake::person("2", Some("bob@example.com"), groups)));
+        let expected = ("other".to_owned(), "bob@example.com".to_owned(), 3);
+        assert_eq!(who(&server, &signed_in(&server).await).await, expected);
+    }
     assert_eq!(server.get("/members").await.json()["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn who_came_by_a_group_may_be_invited_too() {
+    let (server, fake) = server(Ok(Fake::person("1", Some(MAIL), &["readers"]))).await;
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 3);
+    fake.say(Ok(Fake::person("1", None, &[])));
+    refused(&signed_in(&server).await, 403, "gives access here any more");
+    let invited = server.post("/members", &format!(r#"{{"email":"{MAIL}","role":"viewer"}}"#)).await;
+    assert_eq!(invited.status, 201, "{}", invited.body);
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 3);
+}
+
+#[tokio::test]
+async fn no_other_company_keeps_away_whom_a_group_brings() {
+    let (server, fake) = server(Ok(Fake::person("1", Some(MAIL), &["bosses"]))).await;
+    let by = Actor::system("test");
+    let (other, _) = server.store.create_company("other", &by, server.clock_now()).await.unwrap();
+    // Anybody's address can be invited there, and be made inactive.
+    for (subject, mail, active) in [("1", MAIL, true), ("2", "bob@example.com", false)] {
+        server.member(other, mail, Role::Viewer).await;
+        let found = server.store.members_by_email(mail).await.unwrap().remove(0);
+        let change = MemberChange { role: None, active: Some(active) };
+        server.store.update_member(other, found.id, change, &by, server.clock_now()).await.unwrap();
+        fake.say(Ok(Fake::person(subject, Some(mail), &["bosses"])));
+        let expected = ("default".to_owned(), mail.to_owned(), 7);
+        assert_eq!(who(&server, &signed_in(&server).await).await, expected);
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ pub enum SessionOf {
 }
 
 impl Store {
-    /// Makes a link's token that signs the member in once, within 72 hours. Earlier ones of the member end.
+    /// Makes a link's token that signs the member in once, within 72 hours. Earlier ones of the member end. Whom a group
+    /// made a member has the role by invitation from now on.
     ///
     /// # Errors
     /// There is no such member or it is not active, the system has no randomness, or the database failed.
@@ -60,6 +61,9 @@ impl Store {
             let keys = params![company.0.as_bytes(), member.0.as_bytes()];
             let old = "DELETE FROM login_links WHERE company = ?1 AND member = ?2";
             db.prepare_cached(old)?.execute(keys)?;
+            let invited =
+                "UPDATE members SET invited_as = role WHERE company = ?1 AND id = ?2 AND invited_as IS NULL";
+            db.prepare_cached(invited)?.execute(keys)?;
             let sql = "INSERT INTO login_links (hash, company, member, created_at, expires_at)
                        VALUES (?1, ?2, ?3, ?4, ?5)";
             let values = params![hash, company.0.as_bytes(), member.0.as_bytes(), now.0, end.0];
