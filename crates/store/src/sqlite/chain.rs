@@ -6,6 +6,7 @@ use std::fmt;
 use loopfour_engine::CompanyId;
 use rusqlite::{Connection, Row};
 
+use crate::DEFAULT_COMPANY;
 use crate::sqlite::audit::{AuditHash, AuditHead, part};
 use crate::sqlite::uuid;
 
@@ -58,6 +59,8 @@ pub enum AuditBreak {
         /// What was found.
         cause: String,
     },
+    /// A row is in no company's log: its company is not there, or its number is none.
+    Stray,
     /// No row has the hash that a log ended with once: its end was cut off, or it was made anew.
     Cut {
         /// That hash.
@@ -75,6 +78,9 @@ impl fmt::Display for AuditBreak {
             AuditBreak::Unreadable { company, after, cause } => {
                 write!(f, "company `{company}`: a row after row {after} cannot be read: {cause}")
             }
+            AuditBreak::Stray => f.write_str(
+                "a row is in no company's log: its company is not there any more, or its number is below 1",
+            ),
             AuditBreak::Cut { head } => {
                 write!(
                     f,
@@ -99,6 +105,10 @@ pub(crate) fn verify(db: &Connection, head: Option<AuditHash>) -> rusqlite::Resu
         verified.companies.push(AuditChain { company, name, head: end });
         verified.broken = verified.broken.or(broken);
     }
+    let stray = "SELECT 1 FROM audit WHERE seq < 1 OR company NOT IN (SELECT id FROM companies)";
+    if db.prepare(stray)?.exists([])? {
+        verified.broken = verified.broken.or(Some(AuditBreak::Stray));
+    }
     if let Some(head) = head.filter(|_| !is_found) {
         verified.broken = verified.broken.or(Some(AuditBreak::Cut { head }));
     }
@@ -114,6 +124,10 @@ fn follow(
     let mut end = AuditHead { count: 0, hash: AuditHash::NONE };
     loop {
         let rows = match part(db, company, end.count, PART) {
+            // Every company's log tells of its making first, but that of a database which is older than the log.
+            Ok(rows) if rows.is_empty() && end.count == 0 && name != DEFAULT_COMPANY => {
+                return Ok((end, Some(AuditBreak::Missing { company: name.to_owned(), seq: 1 })));
+            }
             Ok(rows) if rows.is_empty() => return Ok((end, None)),
             Ok(rows) => rows,
             Err(error) if error.sqlite_error().is_some() => return Err(error),

@@ -245,6 +245,28 @@ async fn what_was_done_to_the_log_is_found() {
     assert!(!found.broken.unwrap().to_string().contains('\n'));
 }
 
+/// Rows that no chain leads to would still be shown, and a chain that is not there at all has no bad row.
+#[tokio::test]
+async fn what_stands_beside_the_chains_is_found() {
+    let place = place_of_five().await;
+    place.store.create_company("other", &by(), NOW).await.unwrap();
+    let stray = "a row is in no company's log: its company is not there any more, or its number is below 1";
+    let add = |company: &str, seq: i64| {
+        format!(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+             INSERT INTO audit SELECT {company}, {seq}, at, actor_id, actor_name, address, action, object_type, object_id,
+                                      before, after, hash FROM audit WHERE action = 'company.create' LIMIT 1"
+        )
+    };
+    for (company, seq) in [("company", 0), ("company", -5), ("x'00112233445566778899aabbccddeeff'", 1)] {
+        check(&place, &add(company, seq), None, stray);
+    }
+    let gone = "PRAGMA foreign_keys = OFF; DELETE FROM companies WHERE name = 'other'";
+    check(&place, gone, None, stray);
+    let emptied = "DELETE FROM audit WHERE company = (SELECT id FROM companies WHERE name = 'other')";
+    check(&place, emptied, None, "company `other`: row 1 is missing");
+}
+
 /// The log grows after the head was taken, and more than a part of it is read.
 #[tokio::test]
 async fn a_log_is_verified_while_it_grows_and_after_a_restore() {
