@@ -175,9 +175,34 @@ impl Vault {
             }
             None => return Err(SecretsError::Lost { path: path.to_owned() }),
         };
-        match used.iter().find(|used| !vault.keys.iter().any(|key| key.id == **used)) {
-            Some(wanted) => Err(SecretsError::Wrong { path: path.to_owned(), wanted: *wanted }),
-            None => Ok(vault),
+        vault.having(used)
+    }
+
+    /// The same, if it has these keys.
+    fn having(self, used: &[SecretKeyId]) -> Result<Vault, SecretsError> {
+        match used.iter().find(|used| !self.keys.iter().any(|key| key.id == **used)) {
+            Some(wanted) => Err(SecretsError::Wrong { path: self.path, wanted: *wanted }),
+            None => Ok(self),
+        }
+    }
+
+    /// Keeps other processes from changing the file until what it gives is dropped. The lock is the directory's, as the file
+    /// is replaced by another.
+    fn locked(&self) -> Result<Option<File>, SecretsError> {
+        if !cfg!(unix) {
+            return Ok(None);
+        }
+        let directory = self.place().and_then(|place| File::open(place.parent().unwrap_or(Path::new("."))));
+        let locked = directory.and_then(|directory| directory.lock().map(|()| directory));
+        locked.map(Some).map_err(|cause| SecretsError::Unusable { path: self.path.clone(), cause })
+    }
+
+    /// Where the file really is: a link to it stays one when the file is replaced.
+    fn place(&self) -> std::io::Result<PathBuf> {
+        match std::fs::canonicalize(&self.path) {
+            // It is to be made.
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(self.path.clone()),
+            found => found,
         }
     }
 
@@ -210,19 +235,22 @@ impl Vault {
         self.keys.last().expect("a vault has a key")
     }
 
-    /// Adds a new key, with which everything is sealed from now on. The file has it before this returns.
+    /// Adds a new key, with which everything is sealed from now on. The file has it before this returns, and what others
+    /// added meanwhile too: databases may share a file.
     ///
     /// # Errors
-    /// The file cannot be written; it is as it was then.
+    /// The file cannot be read or written, or is another one by now; it is as it was then.
     pub(crate) fn add_key(&mut self) -> Result<SecretKeyId, SecretsError> {
-        self.keys.push(Key::random()?);
-        match self.write(Existing::IsReplaced) {
-            Ok(()) => Ok(self.current()),
-            Err(error) => {
-                self.keys.pop();
-                Err(error)
-            }
-        }
+        let _alone = self.locked()?;
+        let used: Vec<SecretKeyId> = self.keys.iter().map(|key| key.id).collect();
+        let Some(text) = read_file(&self.path)? else {
+            return Err(SecretsError::Lost { path: self.path.clone() });
+        };
+        let mut vault = Vault::parse(&self.path, &text)?.having(&used)?;
+        vault.keys.push(Key::random()?);
+        vault.write(Existing::IsReplaced)?;
+        *self = vault;
+        Ok(self.current())
     }
 
     /// Drops every key but the newest from the file.
@@ -230,6 +258,7 @@ impl Vault {
     /// # Errors
     /// The file cannot be written; it is as it was then.
     pub(crate) fn forget_old_keys(&mut self) -> Result<(), SecretsError> {
+        let _alone = self.locked()?;
         let newest = self.newest().clone();
         let slim = Vault { path: self.path.clone(), keys: vec![newest] };
         slim.write(Existing::IsReplaced)?;
@@ -244,18 +273,8 @@ impl Vault {
             let encoded = Zeroizing::new(BASE64.encode(*key.bytes));
             text.push_str(&format!("{} {}\n", key.id, *encoded));
         }
-        let beside = self.path.with_added_extension(format!("{}.new", Uuid::now_v7().simple()));
-        let written = write_new(&beside, text.as_bytes()).and_then(|()| match existing {
-            Existing::IsReplaced => std::fs::rename(&beside, &self.path),
-            Existing::Stays => match std::fs::hard_link(&beside, &self.path) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-                linked => linked,
-            },
-        });
-        // It has its name, or it is of no use.
-        let _ = std::fs::remove_file(&beside);
-        let synced = written.and_then(|()| copy::sync_directory(&self.path));
-        synced.map_err(|cause| SecretsError::Unusable { path: self.path.clone(), cause })
+        let replaced = self.place().and_then(|place| put(&place, text.as_bytes(), existing));
+        replaced.map_err(|cause| SecretsError::Unusable { path: self.path.clone(), cause })
     }
 
     /// Seals a secret for a place.
@@ -301,6 +320,21 @@ enum Existing {
     IsReplaced,
 }
 
+/// Writes a file beside its place, gives it its name then, and sees that both are on the disk.
+fn put(place: &Path, bytes: &[u8], existing: Existing) -> std::io::Result<()> {
+    let beside = place.with_added_extension(format!("{}.new", Uuid::now_v7().simple()));
+    let written = write_new(&beside, bytes).and_then(|()| match existing {
+        Existing::IsReplaced => std::fs::rename(&beside, place),
+        Existing::Stays => match std::fs::hard_link(&beside, place) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        },
+    });
+    // It has its name, or it is of no use.
+    let _ = std::fs::remove_file(&beside);
+    written.and_then(|()| copy::sync_directory(place))
+}
+
 /// Writes a new file for its owner's eyes only, to the disk.
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = File::options();
@@ -337,11 +371,14 @@ pub(crate) fn sealed_with(sealed: &[u8]) -> Option<SecretKeyId> {
 /// The file's text; none if there is no file. Warns where others may read it.
 fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, SecretsError> {
     let unusable = |cause| SecretsError::Unusable { path: path.to_owned(), cause };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Looked at before it is opened: a pipe would wait for somebody to write.
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(unusable(std::io::Error::other("it is not a plain file"))),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(unusable(cause)),
-    };
+    }
+    let file = File::open(path).map_err(unusable)?;
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().map_err(unusable)?.permissions());
@@ -353,7 +390,11 @@ fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, SecretsError> {
         }
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(LARGEST_FILE).read_to_string(&mut text).map_err(unusable)?;
+    let length = file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unusable)?;
+    // A part of it would be written back as the whole.
+    if length as u64 > LARGEST_FILE {
+        return Err(unusable(std::io::Error::other(format!("it has more than {LARGEST_FILE} bytes"))));
+    }
     Ok(Some(text))
 }
 
@@ -433,7 +474,46 @@ mod tests {
             assert!(matches!(refused, SecretsError::Malformed { .. }), "{text:?}: {refused}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
-        assert!(matches!(Vault::open(directory.path(), &[]), Err(SecretsError::Unusable { .. })));
+        // Larger than any key file, and yet it begins with keys.
+        let long = format!("{}#{}", std::fs::read_to_string(mine.path()).unwrap(), "x".repeat(65 * 1024));
+        std::fs::write(&path, long).unwrap();
+        assert!(matches!(Vault::open(&path, &used), Err(SecretsError::Unusable { .. })));
+        // A pipe would wait for somebody to write into it.
+        for no_file in [directory.path(), Path::new("/dev/null")] {
+            assert!(matches!(Vault::open(no_file, &[]), Err(SecretsError::Unusable { .. })), "{no_file:?}");
+        }
+    }
+
+    #[test]
+    fn databases_that_share_a_file_do_not_lose_each_others_keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut one, mut other) = (vault(&directory), vault(&directory));
+        let (first, second) = (one.add_key().unwrap(), other.add_key().unwrap());
+        Vault::open(one.path(), &[first, second]).unwrap();
+        let many: Vec<SecretKeyId> = std::thread::scope(|scope| {
+            let add = || vault(&directory).add_key().unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        Vault::open(one.path(), &many).unwrap();
+        // What another file took the place of is not written over.
+        std::fs::remove_file(one.path()).unwrap();
+        assert!(matches!(other.add_key(), Err(SecretsError::Lost { .. })));
+        let third = vault(&directory).current();
+        assert!(matches!(other.add_key(), Err(SecretsError::Wrong { .. })));
+        assert_eq!(vault(&directory).current(), third);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_file_stays_one() {
+        let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let real = Vault::open(&other.path().join("real.key"), &[]).unwrap();
+        let link = directory.path().join(KEY_FILE);
+        std::os::unix::fs::symlink(real.path(), &link).unwrap();
+        let added = Vault::open(&link, &[]).unwrap().add_key().unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(Vault::open(real.path(), &[]).unwrap().current(), added);
     }
 
     #[test]
