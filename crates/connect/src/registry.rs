@@ -421,6 +421,7 @@ fn present(row: &Connection, live: &Live) -> Connection {
     let mut row = row.clone();
     if row.mode != live.row.mode {
         (row.external_account_id, row.former_account) = (None, None);
+        row.same_accounts.clear();
         row.mode.clone_from(&live.row.mode);
     }
     if row.status != ConnectionStatus::Active {

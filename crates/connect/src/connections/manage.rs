@@ -39,7 +39,10 @@ impl Connect {
         let credentials = acts_for.is_some().then(|| live.credentials.clone());
         let amendment =
             Amendment { by, action: "connection.change", secret: SecretChange::Keep, credentials };
-        let amended = registry.amend(id, amendment, |_, row| {
+        let amended = registry.amend(id, amendment, |current, row| {
+            if acts_for.is_some() && !Arc::ptr_eq(&current.access, &live.access) {
+                return Err(changed_meanwhile(id));
+            }
             let before = row.clone();
             if let Some(name) = &name {
                 if let Some(other) = registry.by_name(company, name) {
@@ -52,7 +55,10 @@ impl Connect {
             }
             match acts_for {
                 Some(Some(account)) => row.last_error = set_account(row, &account, None),
-                Some(None) => row.external_account_id = None,
+                Some(None) => {
+                    (row.external_account_id, row.former_account) = (None, None);
+                    row.same_accounts.clear();
+                }
                 None => {}
             }
             if same_account {
@@ -136,9 +142,9 @@ impl Connect {
                 live.access.clear();
                 let credentials = live.anew_for(&account);
                 let amendment = Amendment { credentials, ..Amendment::of_row(by, "connection.test") };
-                let noted = self.stripe.registry.amend(id, amendment, |_, row| {
-                    if row.status == ConnectionStatus::Disconnected {
-                        return Ok(false);
+                let noted = self.stripe.registry.amend(id, amendment, |current, row| {
+                    if !Arc::ptr_eq(&current.access, &live.access) {
+                        return Err(changed_meanwhile(id));
                     }
                     row.last_error = match row.settings.stripe_account {
                         Some(_) => None,
@@ -152,7 +158,10 @@ impl Connect {
             Err(failure) if failure.finding == Finding::Unauthorized => {
                 let why = failure.error.message;
                 let amendment = Amendment::of_row(by, "connection.test");
-                let noted = self.stripe.registry.amend(id, amendment, |_, row| {
+                let noted = self.stripe.registry.amend(id, amendment, |current, row| {
+                    if !Arc::ptr_eq(&current.access, &live.access) {
+                        return Err(changed_meanwhile(id));
+                    }
                     if row.status == ConnectionStatus::Active {
                         row.status = ConnectionStatus::Error;
                         row.last_error = Some(format!("Stripe refuses it: {why}; {}", way_back_to(row)));
@@ -255,6 +264,11 @@ fn confirm(row: &mut Connection) -> Result<(), ConnectionError> {
     row.same_accounts.push(former.clone());
     (row.former_account, row.last_error) = (None, None);
     Ok(())
+}
+
+/// While the provider was asked, somebody connected it again or ended it: what was said is not of what it is now.
+fn changed_meanwhile(id: ConnectionId) -> ConnectionError {
+    ConnectionError::State(format!("the connection {id} was changed meanwhile: look at it and try again"))
 }
 
 fn built_in(live: &Live, setting: &str) -> ConnectionError {

@@ -1,6 +1,7 @@
 //! The calls of Nango that we make. An answer is taken for Nango's only if it is JSON in Nango's form: what stands between
 //! may answer too. Nothing is tried again in here; a limit that was met holds all calls back.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub(crate) struct Found {
     pub(crate) provider_config_key: String,
     #[serde(default)]
     pub(crate) created: String,
+    #[serde(default)]
+    tags: Option<HashMap<String, Value>>,
 }
 
 /// Why a call of Nango came to nothing.
@@ -75,6 +78,12 @@ pub(crate) struct Tags<'a> {
     pub(crate) attempt: &'a str,
     pub(crate) company: &'a str,
     pub(crate) connection: &'a str,
+}
+
+impl Found {
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.as_ref()?.get(name)?.as_str()
+    }
 }
 
 impl Client {
@@ -195,6 +204,8 @@ impl Client {
         let query = [("tags[attempt]", attempt), ("limit", "100")];
         let answer = self.call(Method::GET, &["connections"], &query, None).await?;
         let mut found = read::<List>(answer)?.connections;
+        // Whatever stands for Nango there: one that it was not asked for is not taken.
+        found.retain(|one| one.tag("attempt") == Some(attempt));
         found.sort_by(|one, other| one.created.cmp(&other.created));
         Ok(found)
     }

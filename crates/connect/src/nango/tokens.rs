@@ -112,9 +112,9 @@ impl Tokens {
     }
 
     /// Notes that the provider refuses a token, unless there is another by now.
-    pub(crate) fn refuse(&self, token: &Arc<Token>) {
+    pub(crate) fn refuse(&self, token: &Token) {
         let mut state = self.state();
-        if state.token.as_ref().is_some_and(|current| Arc::ptr_eq(current, token)) {
+        if state.token.as_ref().is_some_and(|current| current.is_same(&token.bearer)) {
             state.refused = true;
         }
     }
@@ -124,11 +124,13 @@ impl Tokens {
         self.state().refused
     }
 
-    /// Puts a token in the place of the last.
+    /// Puts a token in the place of the last. One that the provider refused meanwhile stays refused.
     pub(crate) fn put(&self, token: Token) -> Arc<Token> {
         let token = Arc::new(token);
         let early_from = Some(Instant::now() + EARLY_AGAIN);
-        *self.state() = State { token: Some(Arc::clone(&token)), early_from, ..State::default() };
+        let mut state = self.state();
+        let refused = state.refused && state.token.as_ref().is_some_and(|last| last.is_same(&token.bearer));
+        *state = State { token: Some(Arc::clone(&token)), refused, early_from, ..State::default() };
         token
     }
 

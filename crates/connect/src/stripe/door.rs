@@ -51,10 +51,17 @@ fn fit(live: &Live, here: Option<&str>, bound: &Account) -> Fit {
         (None, _) => Fit::Yes,
         // The same key has the same account, whether it may read it or not.
         (Some(bound), _) if live.key_id() == Some(bound) => Fit::Yes,
-        (Some(bound), Some(here)) if bound == here || live.row.same_accounts.contains(bound) => Fit::Yes,
+        (Some(bound), Some(here)) if bound == here || is_same(live, here, bound) => Fit::Yes,
         (Some(_), Some(_)) => Fit::No,
         (Some(_), None) => Fit::Unknown,
     }
+}
+
+/// Whether the account is known to be an earlier one of the connection. What the row says of that is about the account
+/// that the row names, and what the connection is called with may be of another already.
+fn is_same(live: &Live, here: &str, bound: &str) -> bool {
+    live.row.external_account_id.as_deref() == Some(here)
+        && live.row.same_accounts.iter().any(|same| same == bound)
 }
 
 /// Whether a call bound to an account may go out under a connection, as far as memory tells.

@@ -185,6 +185,10 @@ impl Stripe {
 pub(crate) fn set_account(row: &mut Connection, id: &str, key_id: Option<&str>) -> Option<String> {
     let before = row.external_account_id.replace(id.to_owned()).filter(|before| before != id)?;
     if key_id == Some(&before) || row.same_accounts.iter().any(|same| same == id) {
+        if !id.starts_with(KEY_ID) && row.same_accounts.iter().any(|same| is_another(same, id)) {
+            // A person took the key for that of an account which it turns out not to have.
+            row.same_accounts.clear();
+        }
         if !row.same_accounts.contains(&before) {
             row.same_accounts.push(before);
         }
@@ -206,6 +210,11 @@ pub(crate) fn set_account(row: &mut Connection, id: &str, key_id: Option<&str>) 
     };
     row.former_account = Some(before);
     Some(told)
+}
+
+/// Whether both are accounts that were read, and two.
+fn is_another(one: &str, other: &str) -> bool {
+    one != other && !one.starts_with(KEY_ID) && !other.starts_with(KEY_ID)
 }
 
 fn id_of(account: &Document) -> Option<String> {

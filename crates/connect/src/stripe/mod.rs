@@ -21,9 +21,10 @@ mod value;
 
 use std::sync::Arc;
 
+use loopfour_engine::call::Account;
 use loopfour_engine::connections::Source;
 use loopfour_engine::ports::{Call, Unprepared};
-use loopfour_engine::{Effect, Finding, Outcome, Request, Sending};
+use loopfour_engine::{Effect, Failure, Finding, Outcome, Request, Sending};
 use loopfour_lang::catalog::Method;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -158,12 +159,26 @@ impl Stripe {
         let channel = match timeout_at(deadline, self.open(&sending.request.account)).await {
             Ok(Ok(channel)) => channel,
             Ok(Err(failure)) => return Outcome::Failed(failure),
-            Err(_) => return Outcome::failed(Finding::Unreachable, unsent::account_not_known()),
+            Err(_) => return Outcome::Failed(self.not_in_time(&sending.request.account)),
         };
         let sending = until(deadline, sending);
         match sending.request.effect {
             Effect::Read | Effect::Write => self.exchange(&channel, sending).await,
             Effect::Delete => self.delete(&channel, sending).await,
+        }
+    }
+}
+
+impl Stripe {
+    /// Why a call had nothing to go out with when its time was over.
+    fn not_in_time(&self, account: &Account) -> Box<Failure> {
+        let live = self.registry.named(account);
+        match live.filter(|live| matches!(live.credentials, Credentials::Nango(_))) {
+            Some(live) => {
+                let error = unsent::nango_away(&live.row, "Nango gave none within the call's time limit");
+                error::failure(Finding::NoConnection, error)
+            }
+            None => error::failure(Finding::Unreachable, unsent::account_not_known()),
         }
     }
 }

@@ -59,7 +59,7 @@ impl Stripe {
             }
             tokens.refuse(token);
             let other = match self.token(&channel.live, tokens).await {
-                Ok(other) if Arc::ptr_eq(&other, token) => return Ok(None),
+                Ok(other) if other.is_same(&token.bearer) => return Ok(None),
                 other => other?,
             };
             let live = self.registry.by_id(channel.live.row.id);
@@ -86,6 +86,20 @@ impl Stripe {
             }
             return Ok(token);
         }
+        let (stripe, wanted, of) = (Arc::clone(self), Arc::clone(live), Arc::clone(tokens));
+        // It goes on where the call's time is over: what a slow Nango gives is there for the next.
+        let fetched = tokio::spawn(async move { stripe.next_token(&wanted, &of).await });
+        fetched.await.unwrap_or_else(|_| {
+            Err(failure(Finding::NoConnection, unsent::nango_away(&live.row, "the server is stopping")))
+        })
+    }
+
+    /// The token that another call fetched meanwhile, or Nango's.
+    async fn next_token(
+        self: &Arc<Stripe>,
+        live: &Arc<Live>,
+        tokens: &Arc<Tokens>,
+    ) -> Result<Arc<Token>, Box<Failure>> {
         let _fetching = tokens.fetching.lock().await;
         if let Some(token) = tokens.usable(self.registry.now()) {
             return Ok(token);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod accounts;
 mod actions;
 mod answers;
 mod calls;
@@ -19,3 +20,4 @@ mod pace;
 mod server;
 mod support;
 mod throttled;
+mod tokens;

@@ -14,9 +14,9 @@ use crate::desk::{
 };
 use crate::support::COMPANY;
 
-const MINUTE: i64 = 60 * 1000;
+pub const MINUTE: i64 = 60 * 1000;
 const SESSION: &str = "nango_connect_session_0123456789abcdef";
-const TOKEN: &str = "GET /connections/nango-1";
+pub const TOKEN: &str = "GET /connections/nango-1";
 
 fn integrations(providers: &[&str]) -> String {
     let item = |provider: &&str| format!(r#"{{"unique_key": "our-{provider}", "provider": "{provider}"}}"#);
@@ -32,18 +32,20 @@ fn session() -> String {
     )
 }
 
-fn found(ids: &[&str]) -> String {
+/// The connections that came of a try.
+pub fn found(begun: &Authorization, ids: &[&str]) -> String {
     let item = |id: &&str| {
         format!(
-            r#"{{"id": 1, "connection_id": "{id}", "provider_config_key": "our-stripe-app", "created": "2026-11-23T02:10:4{}Z"}}"#,
-            id.len()
+            r#"{{"id": 1, "connection_id": "{id}", "provider_config_key": "our-stripe-app", "created": "2026-11-23T02:10:4{}Z", "tags": {{"attempt": "{}"}}}}"#,
+            id.len(),
+            begun.attempt
         )
     };
     ok(&format!(r#"{{"connections": [{}]}}"#, ids.iter().map(item).collect::<Vec<_>>().join(",")))
 }
 
 /// What Nango says of an OAuth connection.
-fn token(secret: &str, account: &str, expires_at: Option<i64>) -> String {
+pub fn token(secret: &str, account: &str, expires_at: Option<i64>) -> String {
     let ends = expires_at.map_or(String::new(), |at| format!(r#""expires_at": "{}","#, time(at)));
     ok(&format!(
         r#"{{"connection_id": "nango-1", "credentials": {{"type": "OAUTH2", "access_token": "{secret}", {ends} "raw": {{"stripe_user_id": "{account}", "livemode": false}}}}}}"#
@@ -54,29 +56,29 @@ fn key(secret: &str) -> String {
     ok(&format!(r#"{{"credentials": {{"type": "BASIC", "username": "{secret}", "password": ""}}}}"#))
 }
 
-async fn world(start: Start<'_>) -> World {
+pub async fn world(start: Start<'_>) -> World {
     let world = World::new(start).await;
     world
         .nango
         .on("GET /integrations", &[integrations(&["stripe-app", "github"])])
         .on("POST /connect/sessions", &[session()])
         .on("POST /connect/sessions/reconnect", &[session()])
-        .on("GET /connections", &[found(&[])])
+        .on("GET /connections", &[ok(r#"{"connections": []}"#)])
         .on("DELETE /connections/nango-1", &[ok(r#"{"success": true}"#)]);
     world.stripe.on("GET /v1/things", &[ok("{}")]).on("GET /v1/account", &[account("acct_1")]);
     world
 }
 
-async fn authorize(world: &World) -> Result<Authorization, ConnectionError> {
+pub async fn authorize(world: &World) -> Result<Authorization, ConnectionError> {
     let wish = Authorize { provider: "stripe".to_owned(), name: "main".to_owned(), redirect_url: None };
     world.connect.authorize(COMPANY, wish, &actor()).await
 }
 
 /// A connection that was authorised, with a token for an hour.
-async fn connected() -> (World, Connection) {
+pub async fn connected() -> (World, Connection) {
     let world = world(Start::default()).await;
     let begun = authorize(&world).await.unwrap();
-    world.nango.on("GET /connections", &[found(&["nango-1"])]);
+    world.nango.on("GET /connections", &[found(&begun, &["nango-1"])]);
     world.nango.on(TOKEN, &[token("sk_acct_one", "acct_1", Some(NOW + 60 * MINUTE))]);
     let row = world.connect.look_at_attempt(begun.attempt, None).await.unwrap();
     assert_eq!(row.status, ConnectionStatus::Active);
@@ -86,7 +88,7 @@ async fn connected() -> (World, Connection) {
     (world, row)
 }
 
-async fn seconds_pass(seconds: u64) {
+pub async fn seconds_pass(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
@@ -178,7 +180,7 @@ async fn an_authorisation_is_settled_by_asking() {
     assert_eq!(world.nango.lines(), std::slice::from_ref(&asked));
     seconds_pass(1).await;
     // A link that is used twice makes two connections: the newer one counts.
-    world.nango.on("GET /connections", &[found(&["nango-1", "old"])]);
+    world.nango.on("GET /connections", &[found(&begun, &["nango-1", "old"])]);
     world.nango.on(TOKEN, &[token("sk_acct_one", "acct_1", Some(NOW + 60 * MINUTE))]);
     let row = world.connect.look(COMPANY, row.id).await.unwrap();
     assert_eq!((row.status, row.mode.as_deref()), (ConnectionStatus::Active, Some("test")));
@@ -218,7 +220,7 @@ async fn a_denied_authorisation_leaves_the_connection_as_it_was() {
         Err(ConnectionError::Missing(_))
     ));
     // And a webhook that lies does not keep Nango from being asked.
-    world.nango.on("GET /connections", &[found(&["nango-1"])]);
+    world.nango.on("GET /connections", &[found(&again, &["nango-1"])]);
     world.nango.on(TOKEN, &[token("sk_acct_one", "acct_1", None)]);
     let row = world.connect.look_at_attempt(again.attempt, news(false, None)).await.unwrap();
     assert_eq!(row.status, ConnectionStatus::Active);
@@ -229,7 +231,7 @@ async fn what_comes_back_is_looked_at() {
     let check = async |answer: String, stripe: String, expected: Result<&str, &str>| {
         let world = world(Start::default()).await;
         let begun = authorize(&world).await.unwrap();
-        world.nango.on("GET /connections", &[found(&["nango-1"])]).on(TOKEN, &[answer]);
+        world.nango.on("GET /connections", &[found(&begun, &["nango-1"])]).on(TOKEN, &[answer]);
         world.stripe.on("GET /v1/account", &[stripe]);
         let row = world.connect.look_at_attempt(begun.attempt, None).await.unwrap();
         match (expected, row.attempt.as_ref().map(|attempt| &attempt.state)) {
@@ -450,6 +452,7 @@ async fn a_token_that_is_refused_for_good_makes_an_error() {
         assert!(seen[1].starts_with("POST /connect/sessions/reconnect "), "{}", seen[1]);
         assert!(body.contains(r#""connection_id":"nango-1","integration_id":"our-stripe-app""#), "{body}");
         assert!(body.contains(&begun.attempt.to_string()) && body.contains(&row.id.to_string()), "{body}");
+        world.nango.on("GET /connections", &[found(&begun, &["nango-1"])]);
         world.nango.on(TOKEN, &[token("sk_acct_new", "acct_1", Some(NOW + 60 * MINUTE))]);
         world.stripe.on("GET /v1/things", &[ok("{}")]);
         let mut changes = world.connect.changes();
@@ -482,6 +485,7 @@ async fn another_account_is_not_taken_for_the_one_before() {
     assert_eq!(world.nango.lines(), ["DELETE /connections/nango-1?provider_config_key=our-stripe-app"]);
     let begun = authorize(&world).await.unwrap();
     assert_eq!(begun.connection, row.id);
+    world.nango.on("GET /connections", &[found(&begun, &["nango-1"])]);
     world.nango.on(TOKEN, &[token("sk_acct_else", "acct_2", Some(NOW + 60 * MINUTE))]);
     let row = world.connect.look_at_attempt(begun.attempt, None).await.unwrap();
     assert_eq!(row.status, ConnectionStatus::Active);

@@ -181,5 +181,7 @@ fn secrets(fields: &mut Fields) -> Option<Vec<SecretString>> {
         fields.problem(NAME, format!("`{NAME}` has {} secrets, {MOST_SECRETS} are the most", items.len()));
     }
     let secrets = items.iter().enumerate().take(MOST_SECRETS);
-    secrets.map(|(index, item)| secret(&format!("{NAME}[{index}]"), item, fields)).collect()
+    let secrets: Vec<Option<SecretString>> =
+        secrets.map(|(index, item)| secret(&format!("{NAME}[{index}]"), item, fields)).collect();
+    secrets.into_iter().collect()
 }
