@@ -167,9 +167,7 @@ impl Stripe {
             Effect::Delete => self.delete(&channel, sending).await,
         }
     }
-}
 
-impl Stripe {
     /// Why a call had nothing to go out with when its time was over.
     fn not_in_time(&self, account: &Account) -> Box<Failure> {
         let live = self.registry.named(account);
