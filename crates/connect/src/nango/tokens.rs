@@ -49,6 +49,8 @@ struct State {
     /// Why there is none, and until when nobody asks again.
     trouble: Option<(Instant, Trouble)>,
     pause: Option<Duration>,
+    /// Somebody looks out for one.
+    watched: bool,
 }
 
 /// Why there is no token.
@@ -130,7 +132,8 @@ impl Tokens {
         let early_from = Some(Instant::now() + EARLY_AGAIN);
         let mut state = self.state();
         let refused = state.refused && state.token.as_ref().is_some_and(|last| last.is_same(&token.bearer));
-        *state = State { token: Some(Arc::clone(&token)), refused, early_from, ..State::default() };
+        let watched = state.watched;
+        *state = State { token: Some(Arc::clone(&token)), refused, early_from, watched, ..State::default() };
         token
     }
 
@@ -150,9 +153,28 @@ impl Tokens {
         state.trouble = Some((Instant::now() + asked.unwrap_or(pause), trouble.clone()));
     }
 
-    /// Forgets why there is none, so that the next who asks is answered by Nango.
+    /// Lets the next who asks be answered by Nango.
     pub(crate) fn ask_again(&self) {
-        self.state().trouble = None;
+        if let Some((until, _)) = &mut self.state().trouble {
+            *until = Instant::now();
+        }
+    }
+
+    /// Whether Nango gave none the last time.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.state().trouble.is_some()
+    }
+
+    /// Whether whoever asks is to look out for a token; says so to one, until that one stops.
+    pub(crate) fn watch(&self) -> bool {
+        !std::mem::replace(&mut self.state().watched, true)
+    }
+
+    /// Whether whoever looks out may stop: there is a token, or nobody is to use it.
+    pub(crate) fn stop_watching(&self, is_used: bool) -> bool {
+        let mut state = self.state();
+        state.watched = is_used && state.trouble.is_some();
+        !state.watched
     }
 }
 

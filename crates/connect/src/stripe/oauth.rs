@@ -2,6 +2,7 @@
 //! Stripe refuses one. What Nango's trouble means for the connection is noted in its row.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loopfour_engine::connections::{ConnectionStatus, Source};
 use loopfour_engine::ports::BoxFuture;
@@ -16,6 +17,9 @@ use crate::credentials::{self, Credentials};
 use crate::live::Live;
 use crate::nango::{self, Given, Token, Tokens, Trouble};
 use crate::registry::Amendment;
+
+/// While Nango gives no token, it is asked so often for the sake of the runs that wait.
+const LOOK_OUT: Duration = Duration::from_secs(60);
 
 impl Stripe {
     /// A connection with what it is called with.
@@ -136,7 +140,12 @@ impl Stripe {
         match fetched.await {
             Ok(token) => {
                 self.note_token(live, &token).await;
-                Ok(tokens.put(token))
+                let was_in_trouble = tokens.is_in_trouble();
+                let token = tokens.put(token);
+                if was_in_trouble {
+                    self.registry.tell(live.row.company);
+                }
+                Ok(token)
             }
             Err(trouble) => {
                 // A token that is good until its end is not given up for that.
@@ -208,17 +217,19 @@ impl Stripe {
     async fn without_token(
         self: &Arc<Stripe>,
         live: &Arc<Live>,
-        tokens: &Tokens,
+        tokens: &Arc<Tokens>,
         trouble: &Trouble,
     ) -> Box<Failure> {
         let (status, why) = match trouble {
             Trouble::Away { why, retry_after } => {
+                self.look_out(live, tokens);
                 let mut failure = failure(Finding::NoConnection, unsent::nango_away(&live.row, why));
                 failure.retry_after =
                     retry_after.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
                 return failure;
             }
             Trouble::Setup(why) => {
+                self.look_out(live, tokens);
                 return failure(Finding::NoConnection, unsent::nango_setup(&live.row, why));
             }
             Trouble::Refused(why) => (ConnectionStatus::Error, why.clone()),
@@ -233,6 +244,33 @@ impl Stripe {
         live.access.refuse(&failure);
         self.broken(live, status, &why).await;
         failure
+    }
+
+    /// Asks Nango again once a minute, whether a call is due or not, until it gives a token or none is wanted any more. One
+    /// does so for all.
+    fn look_out(self: &Arc<Stripe>, live: &Live, tokens: &Arc<Tokens>) {
+        if !tokens.watch() {
+            return;
+        }
+        let (stripe, tokens, id) = (Arc::downgrade(self), Arc::downgrade(tokens), live.row.id);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_OUT).await;
+                let (Some(stripe), Some(tokens)) = (stripe.upgrade(), tokens.upgrade()) else { return };
+                let live = stripe.registry.by_id(id).filter(|live| live.is_active());
+                let live = live.filter(|live| match &live.credentials {
+                    Credentials::Nango(own) => Arc::ptr_eq(own, &tokens),
+                    Credentials::None | Credentials::Key(_) => false,
+                });
+                if tokens.stop_watching(live.is_some()) {
+                    return;
+                }
+                if let Some(live) = live {
+                    // Whoever waits is told of a token where it comes; of its want they know.
+                    let _ = stripe.next_token(&live, &tokens).await;
+                }
+            }
+        });
     }
 
     /// Notes in the row that the connection cannot be used, once for all calls that find out.
@@ -299,7 +337,7 @@ fn untold(failure: &Failure) -> Trouble {
         | Finding::NoConnection
         | Finding::NotFoundDone
         | Finding::Defect => {
-            let retry_after = failure.retry_after.map(std::time::Duration::from_millis);
+            let retry_after = failure.retry_after.map(Duration::from_millis);
             Trouble::Away { why: message.clone(), retry_after }
         }
     }

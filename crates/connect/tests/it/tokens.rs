@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use loopfour_engine::connections::{ConnectionStatus, Connections};
 
-use crate::desk::{NOW, Start, ok, stripe_error};
+use crate::desk::{NOW, Start, ok, reply, stripe_error};
 use crate::nango::{MINUTE, TOKEN, authorize, connected, found, seconds_pass, token, world};
 use crate::support::COMPANY;
 
@@ -53,4 +53,32 @@ async fn a_connection_of_another_try_is_not_taken() {
     world.nango.on(TOKEN, &[token("sk_acct_one", "acct_1", None)]);
     let row = world.connect.look(COMPANY, begun.connection).await.unwrap();
     assert_eq!(row.status, ConnectionStatus::Pending);
+}
+
+#[tokio::test]
+async fn runs_that_wait_for_nango_are_told_when_it_is_back() {
+    let (world, _) = connected().await;
+    let bound = world.call(None, None).await.account();
+    let away = reply("503 Oops", "", "");
+    let back = token("sk_acct_two", "acct_1", Some(NOW + 60 * MINUTE));
+    world.nango.on(TOKEN, &[away.clone(), away, back]);
+    let world = world.again(Start::default()).await;
+    let mut changes = world.connect.changes();
+    for _ in 0..3 {
+        world.call(None, Some(&bound)).await.no_connection("status 503");
+    }
+    assert_eq!(world.nango.lines().len(), 1);
+    // Nobody calls: it is asked once a minute all the same, by one for all.
+    seconds_pass(61).await;
+    world.nango.arrives().await;
+    // Its answer may be on its way still: whoever calls now waits for it.
+    world.call(None, Some(&bound)).await.no_connection("status 503");
+    assert!(changes.try_recv().is_err());
+    assert_eq!(world.nango.lines().len(), 1);
+    seconds_pass(61).await;
+    assert_eq!(changes.recv().await, Some(COMPANY));
+    assert_eq!(world.nango.lines().len(), 1);
+    assert_eq!(world.call(None, Some(&bound)).await.account(), bound);
+    assert!(world.nango.lines().is_empty());
+    assert!(changes.try_recv().is_err(), "once is enough");
 }
