@@ -269,7 +269,7 @@ impl Registry {
         let Amendment { by, action, secret, credentials } = amendment;
         self.keep(&row, secret, by, action).await?;
         let (credentials, access) = match credentials {
-            Some(credentials) => (credentials, Arc::new(Access::of(row.external_account_id.clone()))),
+            Some(credentials) => (credentials, access_of(&row)),
             None => (before.credentials.clone(), Arc::clone(&before.access)),
         };
         if row.status == ConnectionStatus::Active {
@@ -343,10 +343,7 @@ impl Registry {
 
     /// Takes in a row as it was stored.
     pub(crate) fn take_in(&self, row: Connection, credentials: Credentials) {
-        let access = Arc::new(Access::of(row.external_account_id.clone()));
-        if is_broken(&row) {
-            access.refuse_from_before(&row);
-        }
+        let access = access_of(&row);
         let live = self.live(row, credentials, access);
         self.put(live);
     }
@@ -428,6 +425,15 @@ fn present(row: &Connection, live: &Live) -> Connection {
         (row.status, row.last_error) = (ConnectionStatus::Active, None);
     }
     row
+}
+
+/// What is known of credentials by their row; refused ones are tried again by the next call.
+fn access_of(row: &Connection) -> Arc<Access> {
+    let access = Access::of(row.external_account_id.clone());
+    if is_broken(row) {
+        access.refuse_from_before(row);
+    }
+    Arc::new(access)
 }
 
 /// Whether a stored connection is not to be used, and a look at the provider may show that it can be.

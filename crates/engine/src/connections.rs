@@ -263,13 +263,41 @@ pub struct NewKeyConnection {
     pub api_key: SecretString,
 }
 
+/// What is to be changed of a connection's settings; what is `None` stays, and an inner `None` takes the setting away.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsChange {
+    /// The account that calls are for.
+    pub stripe_account: Option<Option<String>>,
+    /// The version of the provider's API.
+    pub api_version: Option<Option<String>>,
+    /// How many calls a second go out.
+    pub pace: Option<Option<String>>,
+    /// How its events come in.
+    pub events: Option<EventSource>,
+}
+
+impl SettingsChange {
+    /// The settings after the change of these.
+    pub fn over(&self, settings: &ConnectionSettings) -> ConnectionSettings {
+        let wanted = |change: &Option<Option<String>>, now: &Option<String>| {
+            change.clone().unwrap_or_else(|| now.clone())
+        };
+        ConnectionSettings {
+            stripe_account: wanted(&self.stripe_account, &settings.stripe_account),
+            api_version: wanted(&self.api_version, &settings.api_version),
+            pace: wanted(&self.pace, &settings.pace),
+            events: self.events.unwrap_or(settings.events),
+        }
+    }
+}
+
 /// What is to be changed of a connection; what is `None` stays.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionChange {
     /// Its name.
     pub name: Option<String>,
-    /// Its settings, all of them.
-    pub settings: Option<ConnectionSettings>,
+    /// Of its settings.
+    pub settings: SettingsChange,
     /// The secrets that sign its events.
     pub webhook_secrets: Option<Vec<SecretString>>,
     /// The person says that the account which could not be read is the one of the key before.

@@ -28,19 +28,14 @@ impl Connect {
         let ConnectionChange { name, settings, webhook_secrets, same_account } = change;
         let name =
             name.filter(|name| *name != live.row.name).map(|name| renamed(&live, &name)).transpose()?;
-        let acts_for = match &settings {
-            Some(settings) => {
-                settings::check(settings)?;
-                self.acts_for(&live, settings).await?
-            }
-            None => None,
-        };
+        settings::check(&settings)?;
+        let acts_for = self.acts_for(&live, &settings.over(&live.row.settings)).await?;
         let registry = &self.stripe.registry;
         let credentials = acts_for.is_some().then(|| live.credentials.clone());
         let amendment =
             Amendment { by, action: "connection.change", secret: SecretChange::Keep, credentials };
         let amended = registry.amend(id, amendment, |current, row| {
-            if acts_for.is_some() && !Arc::ptr_eq(&current.access, &live.access) {
+            if settings.stripe_account.is_some() && !Arc::ptr_eq(&current.access, &live.access) {
                 return Err(changed_meanwhile(id));
             }
             let before = row.clone();
@@ -50,11 +45,15 @@ impl Connect {
                 }
                 row.name.clone_from(name);
             }
-            if let Some(settings) = settings {
-                row.settings = settings;
-            }
+            row.settings = settings.over(&row.settings);
             match acts_for {
-                Some(Some(account)) => row.last_error = set_account(row, &account, None),
+                Some(Some(account)) => {
+                    let note = set_account(row, &account, None);
+                    // Why it cannot be used is to be read still.
+                    if note.is_some() || row.status == ConnectionStatus::Active {
+                        row.last_error = note;
+                    }
+                }
                 Some(None) => {
                     (row.external_account_id, row.former_account) = (None, None);
                     row.same_accounts.clear();

@@ -1,30 +1,30 @@
 //! What a person may set about a connection.
 
-use loopfour_engine::connections::{ConnectionError, ConnectionSettings};
+use loopfour_engine::connections::{ConnectionError, SettingsChange};
 
 use crate::pace::PaceConfig;
 use crate::stripe::API_VERSION;
 
-/// Checks settings, each apart.
+/// Checks the settings that are set, each apart.
 ///
 /// # Errors
 /// One of them cannot be.
-pub(super) fn check(settings: &ConnectionSettings) -> Result<(), ConnectionError> {
-    let ConnectionSettings { stripe_account, api_version, pace, events: _ } = settings;
-    if let Some(account) = stripe_account
+pub(super) fn check(change: &SettingsChange) -> Result<(), ConnectionError> {
+    let SettingsChange { stripe_account, api_version, pace, events: _ } = change;
+    if let Some(Some(account)) = stripe_account
         && !is_account(account)
     {
         let message = format!("{:?} is no account: give its id, `acct_…`", shown(account));
         return Err(refused("stripeAccount", message));
     }
-    if let Some(version) = api_version
+    if let Some(Some(version)) = api_version
         && version != API_VERSION
     {
         let message =
             format!("there are no tables of the version {:?}; there are of: {API_VERSION}", shown(version));
         return Err(refused("apiVersion", message));
     }
-    if let Some(Err(message)) = pace.as_ref().map(|pace| pace.parse::<PaceConfig>()) {
+    if let Some(Err(message)) = pace.iter().flatten().next().map(|pace| pace.parse::<PaceConfig>()) {
         return Err(refused("pace", message));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loopfour_engine::call::Account;
 use loopfour_engine::connections::{
-    ConnectionChange, ConnectionError, ConnectionSettings, ConnectionStatus, Connections, NewKeyConnection,
+    ConnectionChange, ConnectionError, ConnectionStatus, Connections, NewKeyConnection, SettingsChange,
 };
 
 use crate::desk::{Start, World, account, actor, ok, stripe_error};
@@ -99,8 +99,9 @@ async fn a_change_that_asks_the_provider_does_not_undo_what_was_done_meanwhile()
     owner(&world, Some("acct_1"));
     let row = world.connect.add_key(COMPANY, key("rk_test_a"), &actor()).await.unwrap();
     let bound = world.call(None, None).await.account();
-    let settings = ConnectionSettings { stripe_account: Some("acct_9".to_owned()), ..row.settings.clone() };
-    let acts_for = ConnectionChange { settings: Some(settings), ..ConnectionChange::default() };
+    let stripe_account = Some(Some("acct_9".to_owned()));
+    let settings = SettingsChange { stripe_account, ..SettingsChange::default() };
+    let acts_for = ConnectionChange { settings, ..ConnectionChange::default() };
     for change in [Some(acts_for), None] {
         // The first asks Stripe before it changes anything, and the second is through meanwhile.
         let by = actor();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use loopfour_engine::connections::{
-    Authorize, Connection, ConnectionChange, ConnectionError, ConnectionSettings, ConnectionStatus,
-    Connections, NewKeyConnection,
+    Authorize, Connection, ConnectionChange, ConnectionError, ConnectionStatus, Connections,
+    NewKeyConnection, SettingsChange,
 };
 use loopfour_engine::ports::Unprepared;
 use loopfour_engine::{Finding, Request};
@@ -28,10 +28,10 @@ async fn world() -> World {
     world
 }
 
-fn settings(change: impl FnOnce(&mut ConnectionSettings)) -> ConnectionChange {
-    let mut settings = ConnectionSettings::default();
+fn settings(change: impl FnOnce(&mut SettingsChange)) -> ConnectionChange {
+    let mut settings = SettingsChange::default();
     change(&mut settings);
-    ConnectionChange { settings: Some(settings), ..ConnectionChange::default() }
+    ConnectionChange { settings, ..ConnectionChange::default() }
 }
 
 #[tokio::test]
@@ -308,13 +308,14 @@ async fn settings_are_checked_and_used() {
         }
         other => panic!("{other:?}"),
     };
-    let account_of = |id: &str| settings(|settings| settings.stripe_account = Some(id.to_owned()));
-    let version = |text: &str| settings(|settings| settings.api_version = Some(text.to_owned()));
+    let account_of = |id: &str| settings(|settings| settings.stripe_account = Some(Some(id.to_owned())));
+    let version = |text: &str| settings(|settings| settings.api_version = Some(Some(text.to_owned())));
     let named = |name: &str| ConnectionChange { name: Some(name.to_owned()), ..ConnectionChange::default() };
     check(account_of("1"), "settings.stripeAccount", "`acct_…`").await;
     check(account_of("acct_1\r\nx: y"), "settings.stripeAccount", "`acct_…`").await;
     check(version("2020-08-27"), "settings.apiVersion", "2026-08-26.dahlia").await;
-    check(settings(|settings| settings.pace = Some("fast".to_owned())), "settings.pace", "no pace").await;
+    check(settings(|settings| settings.pace = Some(Some("fast".to_owned()))), "settings.pace", "no pace")
+        .await;
     check(named(" "), "name", "is empty").await;
     check(named("sandbox"), "name", "the server's own").await;
     check(named(&"x".repeat(101)), "name", "101").await;
@@ -331,7 +332,7 @@ async fn settings_are_checked_and_used() {
     world.call(None, Some(&bound)).await.waits("acct_7");
     // Without the setting it is the key's own account again.
     world.stripe.on("GET /v1/account", &[account("acct_1")]);
-    change(settings(|_| {})).await.unwrap();
+    change(settings(|settings| settings.stripe_account = Some(None))).await.unwrap();
     assert_eq!(world.call(None, Some(&bound)).await.account(), bound);
     let other = add(&world, "other", KEY).await.unwrap();
     assert!(matches!(change(named("other")).await, Err(ConnectionError::Conflict(_))), "{other:?}");
@@ -339,6 +340,57 @@ async fn settings_are_checked_and_used() {
     change(ConnectionChange { webhook_secrets: secrets, ..named("new") }).await.unwrap();
     assert_eq!(world.row("new").id, row.id);
     assert_eq!(*world.shelf.webhook_secrets.lock().unwrap(), ["whsec_1"]);
+}
+
+#[tokio::test]
+async fn changes_at_once_do_not_undo_each_other() {
+    let world = world().await;
+    let row = add(&world, "main", KEY).await.unwrap();
+    let by = actor();
+    let change = async |wish: ConnectionChange| world.connect.change(COMPANY, row.id, wish, &by).await;
+    let pace = || settings(|settings| settings.pace = Some(Some("off".to_owned())));
+    let acts_for =
+        |id: Option<&str>| settings(|settings| settings.stripe_account = Some(id.map(str::to_owned)));
+    // The first asks Stripe before anything is changed, and the second is through meanwhile.
+    let (one, two) = tokio::join!(change(acts_for(Some("acct_7"))), change(pace()));
+    assert_eq!(two.unwrap().settings.pace.as_deref(), Some("off"));
+    assert_eq!(one.unwrap().settings, world.row("main").settings);
+    let kept = world.row("main").settings;
+    assert_eq!((kept.stripe_account.as_deref(), kept.pace.as_deref()), (Some("acct_7"), Some("off")));
+    // Of two that are about the account, one is told.
+    let (one, two) = tokio::join!(change(acts_for(None)), change(acts_for(Some("acct_8"))));
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+    let told = one.and(two).unwrap_err().to_string();
+    assert!(told.contains("meanwhile"), "{told}");
+    // One that leaves the account as it was says so all the same where it is another by now.
+    change(acts_for(Some("acct_7"))).await.unwrap();
+    let (one, two) = tokio::join!(change(acts_for(None)), change(acts_for(Some("acct_7"))));
+    assert_eq!((one.is_ok(), two.is_ok()), (true, true));
+    assert_eq!(world.row("main").settings.stripe_account, None, "it was done after the other");
+    // What changes nothing is no change.
+    world.shelf.actions();
+    change(ConnectionChange::default()).await.unwrap();
+    change(pace()).await.unwrap();
+    assert!(world.shelf.actions().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_key_is_tried_again_whatever_is_changed_of_its_connection() {
+    let world = world().await;
+    let row = add(&world, "main", KEY).await.unwrap();
+    let bound = world.call(None, None).await.account();
+    world.stripe.on("GET /v1/account", &[stripe_error("401 Unauthorized")]);
+    let error = world.connect.test(COMPANY, row.id, &actor()).await.unwrap();
+    assert_eq!(error.status, ConnectionStatus::Error);
+    let acts_for = settings(|settings| settings.stripe_account = Some(Some("acct_1".to_owned())));
+    let changed = world.connect.change(COMPANY, row.id, acts_for, &actor()).await.unwrap();
+    assert_eq!((changed.status, changed.last_error), (ConnectionStatus::Error, error.last_error));
+    world.stripe.on("GET /v1/account", &[account("acct_1")]);
+    let mut changes = world.connect.changes();
+    world.call(None, Some(&bound)).await.waits("Stripe says no");
+    assert_eq!(changes.recv().await, Some(COMPANY), "somebody tried it meanwhile");
+    assert_eq!(world.row("main").status, ConnectionStatus::Active);
+    assert_eq!(world.call(None, Some(&bound)).await.account(), bound);
 }
 
 #[tokio::test]

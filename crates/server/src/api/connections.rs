@@ -108,12 +108,7 @@ pub async fn change(
     caller.needs(Scope::ConnectionsWrite)?;
     Query::of(request.uri()).finish()?;
     let change = change::wanted(body::optional_object(request).await?)?;
-    let current = app.store().connection(caller.company(), id, app.now()).await?;
-    let current = current.ok_or_else(|| Error::missing("connection", &id.to_string()))?;
-    let connection = match change.over(&current.settings) {
-        Some(change) => app.connections().change(caller.company(), id, change, &caller.actor()).await?,
-        None => current,
-    };
+    let connection = app.connections().change(caller.company(), id, change, &caller.actor()).await?;
     Answer::new(StatusCode::OK, &ConnectionView::of(&connection))
 }
 

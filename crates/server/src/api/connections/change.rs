@@ -1,6 +1,6 @@
 //! The body of `PATCH /connections/:id`. What the provider has to say about it is not decided here.
 
-use loopfour_engine::connections::{ConnectionChange, ConnectionSettings, EventSource};
+use loopfour_engine::connections::{ConnectionChange, EventSource, SettingsChange};
 use loopfour_lang::{Object, Value};
 use secrecy::SecretString;
 
@@ -15,65 +15,28 @@ const MOST_CALLS: i64 = 10_000;
 /// Most secrets that sign the events of one connection: the one in force, and those before that still roll.
 const MOST_SECRETS: usize = 10;
 
-/// What a caller wants to be otherwise.
-#[derive(Default)]
-pub struct Change {
-    name: Option<String>,
-    stripe_account: Setting<String>,
-    api_version: Setting<String>,
-    pace: Setting<String>,
-    events: Option<EventSource>,
-    webhook_secrets: Option<Vec<SecretString>>,
-    same_account: bool,
-}
-
 /// A setting that may be left as it is (none), taken away, or set.
 type Setting<T> = Option<Option<T>>;
-
-impl Change {
-    /// The change of a connection with these settings; none where nothing would change.
-    pub fn over(self, settings: &ConnectionSettings) -> Option<ConnectionChange> {
-        let wanted = ConnectionSettings {
-            stripe_account: self.stripe_account.unwrap_or_else(|| settings.stripe_account.clone()),
-            api_version: self.api_version.unwrap_or_else(|| settings.api_version.clone()),
-            pace: self.pace.unwrap_or_else(|| settings.pace.clone()),
-            events: self.events.unwrap_or(settings.events),
-        };
-        let change = ConnectionChange {
-            name: self.name,
-            settings: (wanted != *settings).then_some(wanted),
-            webhook_secrets: self.webhook_secrets,
-            same_account: self.same_account,
-        };
-        let something = change.name.is_some()
-            || change.settings.is_some()
-            || change.webhook_secrets.is_some()
-            || change.same_account;
-        something.then_some(change)
-    }
-}
 
 /// Reads the body.
 ///
 /// # Errors
 /// 400 with everything that is wrong.
-pub fn wanted(body: Object) -> Result<Change, Error> {
+pub fn wanted(body: Object) -> Result<ConnectionChange, Error> {
     let mut fields = Fields::of(body);
-    let mut change = Change {
-        name: fields.value("name").and_then(|value| fields.text("name", &value, LONGEST_NAME)),
-        ..Change::default()
-    };
-    if let Some(mut settings) = fields.inner("settings") {
-        change.stripe_account = account(&mut settings);
-        change.api_version = version(&mut settings);
-        change.pace = pace(&mut settings);
-        change.events = events(&mut settings);
-        fields.close("settings", settings);
+    let name = fields.value("name").and_then(|value| fields.text("name", &value, LONGEST_NAME));
+    let mut settings = SettingsChange::default();
+    if let Some(mut inner) = fields.inner("settings") {
+        settings.stripe_account = account(&mut inner);
+        settings.api_version = version(&mut inner);
+        settings.pace = pace(&mut inner);
+        settings.events = events(&mut inner);
+        fields.close("settings", inner);
     }
-    change.webhook_secrets = secrets(&mut fields);
-    change.same_account = fields.boolean("sameAccount").unwrap_or(false);
+    let webhook_secrets = secrets(&mut fields);
+    let same_account = fields.boolean("sameAccount").unwrap_or(false);
     fields.finish()?;
-    Ok(change)
+    Ok(ConnectionChange { name, settings, webhook_secrets, same_account })
 }
 
 /// A text that fits, or null.

@@ -167,7 +167,7 @@ impl Connections for Desk {
             self.note(format!("change{same}, signed by {secrets:?}, by {}", by.name))?;
             let mut connection = self.own(company, id)?;
             connection.name = change.name.unwrap_or(connection.name);
-            connection.settings = change.settings.unwrap_or(connection.settings);
+            connection.settings = change.settings.over(&connection.settings);
             Ok(self.keep(connection).await)
         })
     }
