@@ -217,6 +217,8 @@ fn run(company: CompanyId, workflow: WorkflowId, number: usize, output: &Value) 
         idempotency_key: None,
         restarted_from: None,
         by: None,
+        cause: None,
+        queue: None,
     };
     let failed = number % 50 == 7;
     let rest = if failed {

@@ -100,6 +100,7 @@ pub async fn run(
 
     print::talk(&print::one_line(&definition.name));
     let start = Start {
+        run: None,
         company: row.company,
         workflow: row.id,
         version: row.version,
@@ -110,6 +111,7 @@ pub async fn run(
         idempotency_key: None,
         restarted_from: None,
         by: Some(Actor::system("loopfour run")),
+        cause: None,
         kept: Vec::new(),
     };
     let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;

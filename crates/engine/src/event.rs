@@ -9,6 +9,7 @@ use loopfour_lang::{Document, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::call::{Account, Receipt, Request};
+use crate::cause::{Cause, Queue};
 use crate::error::{RunError, StepError};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
 use crate::run::{StepStatus, WaitReason};
@@ -116,6 +117,12 @@ pub enum Event {
         /// Who started it, where somebody did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Actor>,
+        /// Why, where nobody asked for it by name: the same cause starts one run of the workflow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+        /// Whose turn it waits for, where runs of the workflow take turns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<Queue>,
     },
     /// A step is through already: its result is taken over from the run that this one starts anew.
     StepKept {

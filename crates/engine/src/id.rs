@@ -83,3 +83,11 @@ id!(
     /// A member of a company: `mem_<uuid>`.
     MemberId, "mem_", "a member's"
 );
+id!(
+    /// A provider's event that came in: `evt_<uuid>`.
+    EventId, "evt_", "an event's"
+);
+id!(
+    /// An address that is told of what happens: `ntc_<uuid>`.
+    NoticeId, "ntc_", "a notice's"
+);

@@ -10,6 +10,7 @@ use loopfour_lang::template::Tree;
 use loopfour_lang::{Document, Value, Workflow};
 
 use crate::call::{Account, Bound, Outcome, Request, Sending};
+use crate::cause::{Cause, Queue};
 use crate::error::StepError;
 use crate::event::{Actor, Entry, Event, StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
@@ -38,8 +39,8 @@ pub enum JournalError {
         /// The run.
         run: RunId,
     },
-    /// A run with this idempotency key exists already, younger than 24 hours.
-    #[error("{run} was started with the same idempotency key")]
+    /// A run with this idempotency key exists already, younger than 24 hours; or one of this workflow for this cause.
+    #[error("{run} was started with the same idempotency key, or for the same cause")]
     Exists {
         /// The run that exists.
         run: RunId,
@@ -82,12 +83,25 @@ pub trait Journal: Send + Sync + 'static {
 }
 
 /// A run that has not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
     /// The run.
     pub run: RunId,
     /// When there is something to do for it.
     pub due: Due,
+    /// Whose turn it waits for, or has.
+    pub turn: Option<Turn>,
+}
+
+/// A run among those of its workflow that take turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its workflow.
+    pub workflow: WorkflowId,
+    /// Which of them count together.
+    pub queue: Queue,
+    /// It was its turn already: its first step was looked at.
+    pub begun: bool,
 }
 
 /// When there is something to do for a run.
@@ -267,6 +281,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What starts a run.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// Its id, where whoever starts it has to know it before; else one is drawn.
+    pub run: Option<RunId>,
     /// Whose.
     pub company: CompanyId,
     /// Which workflow.
@@ -287,6 +303,9 @@ pub struct Start {
     pub restarted_from: Option<RunId>,
     /// Who starts it, where somebody does.
     pub by: Option<Actor>,
+    /// Why, where nobody asked for it by name. A second start for the same workflow and cause is
+    /// [`JournalError::Exists`].
+    pub cause: Option<Cause>,
     /// Steps of that run whose results it keeps ([`Run::kept`]).
     pub kept: Vec<Event>,
 }

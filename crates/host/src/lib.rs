@@ -152,7 +152,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             return Err(StartError::Stopping);
         }
         let slot = Arc::clone(&self.shared.slots).try_acquire_owned().map_err(|_| StartError::Busy)?;
-        let id = RunId(Uuid::now_v7());
+        let id = start.run.unwrap_or_else(|| RunId(Uuid::now_v7()));
         let now = self.shared.clock.now();
         let event = Event::RunStarted {
             run: id,
@@ -165,6 +165,8 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             idempotency_key: start.idempotency_key,
             restarted_from: start.restarted_from,
             by: start.by,
+            cause: start.cause,
+            queue: None,
         };
         let first = Entry { seq: 1, at: now, event };
         let mut run =

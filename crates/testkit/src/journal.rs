@@ -110,7 +110,9 @@ impl Journal for MemoryJournal {
     async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         let state = self.state();
         let open = state.runs.iter().filter(|(_, (_, summary))| !summary.status.has_ended());
-        Ok(open.map(|(run, (_, summary))| Unfinished { run: *run, due: Due::of(summary) }).collect())
+        Ok(open
+            .map(|(run, (_, summary))| Unfinished { run: *run, due: Due::of(summary), turn: None })
+            .collect())
     }
 
     async fn waiting_for_connection(&self, company: CompanyId) -> Result<Vec<RunId>, JournalError> {

@@ -107,6 +107,8 @@ impl Life {
             idempotency_key: None,
             restarted_from: None,
             by: None,
+            cause: None,
+            queue: None,
         };
         let first = Entry { seq: 1, at: Timestamp(BEGAN), event };
         let mut run = Run::begin(Arc::clone(definition), &first).unwrap();

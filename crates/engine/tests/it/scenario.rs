@@ -86,6 +86,8 @@ impl Scenario {
             idempotency_key: None,
             restarted_from: None,
             by: None,
+            cause: None,
+            queue: None,
         };
         Entry { seq: 1, at: Timestamp(1_000), event }
     }

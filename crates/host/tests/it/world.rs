@@ -137,6 +137,7 @@ impl World {
         self.journal.define(workflow, 1, WORKFLOW);
         let definition = definitions.insert(workflow, 1, WORKFLOW).expect("the workflow is right");
         let start = Start {
+            run: None,
             company: CompanyId(Uuid::from_u128(2)),
             workflow,
             version: 1,
@@ -147,6 +148,7 @@ impl World {
             idempotency_key: None,
             restarted_from: None,
             by: None,
+            cause: None,
             kept: Vec::new(),
         };
         let (journal, gate, clock) = (self.journal.clone(), self.gate.clone(), self.clock.clone());

@@ -55,6 +55,7 @@ pub async fn restart(
         None => Vec::new(),
     };
     let start = Start {
+        run: None,
         company: caller.company(),
         workflow: row.id,
         version: row.version,
@@ -65,6 +66,7 @@ pub async fn restart(
         idempotency_key: None,
         restarted_from: Some(id),
         by: Some(caller.actor()),
+        cause: None,
         kept,
     };
     let started = app.runs().start(start).await.map_err(start::refused)?;

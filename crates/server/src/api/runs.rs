@@ -66,6 +66,8 @@ async fn title(app: &App, listed: &ListedRun) -> Result<Option<String>, Error> {
         idempotency_key: None,
         restarted_from: row.restarted_from,
         by: None,
+        cause: None,
+        queue: None,
     };
     let first = Entry { seq: 1, at: row.created_at, event };
     Ok(Run::begin(definition, &first).map_err(Error::internal)?.title())

@@ -79,6 +79,7 @@ pub async fn run(
     let definition = definition(&app, &caller, id, row.version).await?;
     fits(&definition, &wanted.input).await?;
     let start = Start {
+        run: None,
         company: caller.company(),
         workflow: id,
         version: row.version,
@@ -89,6 +90,7 @@ pub async fn run(
         idempotency_key: wanted.idempotency_key,
         restarted_from: None,
         by: Some(caller.actor()),
+        cause: None,
         kept: Vec::new(),
     };
     let (started, version) = match app.runs().start(start).await {

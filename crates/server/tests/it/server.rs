@@ -469,6 +469,8 @@ impl Stepper {
             idempotency_key: start.idempotency_key,
             restarted_from: start.restarted_from,
             by: start.by,
+            cause: None,
+            queue: None,
         };
         let first = Entry { seq: 1, at: self.clock.now(), event };
         let mut run = Run::begin(start.definition, &first).unwrap();

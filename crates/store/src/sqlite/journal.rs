@@ -65,7 +65,7 @@ fn read_unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
         completed_at: None,
         output_at: None,
     };
-    Ok(Unfinished { run: RunId(uuid(row, 0)?), due: Due::of(&summary) })
+    Ok(Unfinished { run: RunId(uuid(row, 0)?), due: Due::of(&summary), turn: None })
 }
 
 /// A batch, ready to be written.

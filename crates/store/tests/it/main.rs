@@ -68,6 +68,8 @@ impl Place {
             idempotency_key: idempotency_key.map(str::to_owned),
             restarted_from: None,
             by: None,
+            cause: None,
+            queue: None,
         };
         Append {
             run,
