@@ -358,7 +358,8 @@ pub trait Connections: Send + Sync + 'static {
         id: ConnectionId,
     ) -> BoxFuture<'_, Result<Connection, ConnectionError>>;
 
-    /// The connection that a try belongs to, after Nango was asked. `news` may say already that it failed.
+    /// The connection that a try belongs to, after Nango was asked; where that gave no answer, the error says so to whoever
+    /// waits for the try. `news` may say already that it failed.
     fn look_at_attempt(
         &self,
         attempt: Uuid,

@@ -3,7 +3,7 @@
 
 const page = document.getElementById("state");
 const titles = { succeeded: "Connected", failed: "Not connected" };
-const texts = { succeeded: "The account is connected." };
+const texts = { open: "Finish in the other window; this page notices by itself.", succeeded: "The account is connected." };
 const [soonest, slowest] = [1000, 5000];
 let pause = soonest;
 let timer = 0;

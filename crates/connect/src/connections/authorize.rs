@@ -23,48 +23,64 @@ impl Connect {
     ) -> Result<Authorization, ConnectionError> {
         known_provider(&wish.provider)?;
         self.outside()?;
-        let name = good_name(&wish.name)?;
-        let registry = &self.stripe.registry;
-        let before = registry.by_name(company, &name);
-        if let Some(before) = &before
-            && before.is_active()
-        {
-            return Err(taken(&name, Some(&before.row)));
-        }
+        let name = good_name("connectionName", &wish.name)?;
         let nango = self.stripe.nango.as_deref().ok_or_else(|| {
             let message = format!("{NOT_CONFIGURED}; or connect with an API key: POST /api/v1/connections");
             ConnectionError::State(message)
         })?;
+        let wish = Authorize { name, ..wish };
+        let begun = match self.begin_at(nango, company, &wish, by).await {
+            // Somebody began one of that name meanwhile: it is taken as any other that is not active.
+            Err(ConnectionError::Storage(KeepError::NameTaken)) => {
+                self.begin_at(nango, company, &wish, by).await
+            }
+            other => other,
+        };
+        begun.map_err(|error| match error {
+            ConnectionError::Storage(KeepError::NameTaken) => taken(&wish.name, None),
+            other => other,
+        })
+    }
+
+    async fn begin_at(
+        &self,
+        nango: &Client,
+        company: CompanyId,
+        wish: &Authorize,
+        by: &Actor,
+    ) -> Result<Authorization, ConnectionError> {
+        let name = &wish.name;
+        let registry = &self.stripe.registry;
+        let before = registry.by_name(company, name);
+        if let Some(before) = before.as_ref().filter(|before| before.is_active()) {
+            return Err(taken(name, Some(&before.row)));
+        }
         let (integration, way) = integration(nango).await?;
         let source = Source::Nango { integration: integration.clone(), connection: None };
         let row = match &before {
             Some(before) => before.row.clone(),
-            None => registry.blank(company, &name, source),
+            None => registry.blank(company, name, source),
         };
         let attempt = Attempt {
             id: Uuid::new_v4(),
             expires_at: Timestamp(registry.now().0.saturating_add(LIFE)),
-            redirect_url: wish.redirect_url,
+            redirect_url: wish.redirect_url.clone(),
             state: AttemptState::Open,
         };
         let link = link(nango, &row, &attempt, (&integration, way)).await?;
         let amendment = Amendment::of_row(by, "connection.authorize");
-        let begun = match before {
-            None => registry.add(Connection { attempt: Some(attempt.clone()), ..row }, amendment).await,
+        let live = match before {
+            None => registry.add(Connection { attempt: Some(attempt.clone()), ..row }, amendment).await?,
             Some(before) => {
                 let begun = registry.amend(before.row.id, amendment, |current, row| {
                     if current.is_active() {
-                        return Err(taken(&name, Some(&current.row)));
+                        return Err(taken(name, Some(&current.row)));
                     }
                     row.attempt = Some(attempt.clone());
                     Ok(true)
                 });
-                begun.await
+                begun.await?
             }
-        };
-        let live = match begun {
-            Err(ConnectionError::Storage(KeepError::NameTaken)) => return Err(taken(&name, None)),
-            other => other?,
         };
         self.look_after(&live.row);
         let (connection, expires_at) = (live.row.id, attempt.expires_at);

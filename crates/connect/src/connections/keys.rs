@@ -23,7 +23,7 @@ impl Connect {
     ) -> Result<Connection, ConnectionError> {
         known_provider(&new.provider)?;
         self.outside()?;
-        let name = good_name(&new.name)?;
+        let name = good_name("name", &new.name)?;
         let registry = &self.stripe.registry;
         let before = registry.by_name(company, &name);
         if let Some(before) = &before

@@ -248,7 +248,7 @@ fn renamed(live: &Live, name: &str) -> Result<String, ConnectionError> {
         let message = format!("the connection `{}` is the server's own and keeps its name", live.row.name);
         return Err(ConnectionError::State(message));
     }
-    good_name(name)
+    good_name("name", name)
 }
 
 /// The person says that the account before is the one there is now.

@@ -10,8 +10,8 @@ mod settle;
 use std::sync::Arc;
 
 use loopfour_engine::connections::{
-    Authorization, AuthorizationNews, Authorize, Connection, ConnectionChange, ConnectionError,
-    ConnectionStore, Connections, KeepError, NewKeyConnection, Source,
+    Attempt, AttemptState, Authorization, AuthorizationNews, Authorize, Connection, ConnectionChange,
+    ConnectionError, ConnectionStore, Connections, KeepError, NewKeyConnection, Source,
 };
 use loopfour_engine::ports::BoxFuture;
 use loopfour_engine::{Actor, CompanyId, ConnectionId};
@@ -26,7 +26,7 @@ use crate::registry::missing;
 use crate::stripe::{NAME, credentials_of};
 
 /// The longest name of a connection, characters.
-const LONGEST_NAME: usize = 100;
+const LONGEST_NAME: usize = 255;
 
 impl Connect {
     /// Takes in what is stored, and the built-in connection.
@@ -91,7 +91,7 @@ impl Connections for Connect {
     ) -> BoxFuture<'_, Result<Connection, ConnectionError>> {
         Box::pin(async move {
             let live = self.own(company, id)?;
-            self.ask_for(live, None).await
+            Ok(self.ask_for(live, None).await?.row)
         })
     }
 
@@ -104,7 +104,14 @@ impl Connections for Connect {
             let message = || "there is no such authorisation: it ended, or another was begun".to_owned();
             let live = self.stripe.registry.by_attempt(attempt);
             let live = live.ok_or_else(|| ConnectionError::Missing(message()))?;
-            self.ask_for(live, news).await
+            let looked = self.ask_for(live, news).await?;
+            let is_open = |attempt: &Attempt| attempt.state == AttemptState::Open;
+            match looked.untold {
+                Some(why) if looked.row.attempt.as_ref().is_some_and(is_open) => {
+                    Err(ConnectionError::Unavailable(why.to_owned()))
+                }
+                Some(_) | None => Ok(looked.row),
+            }
         })
     }
 
@@ -159,10 +166,10 @@ fn known_provider(provider: &str) -> Result<(), ConnectionError> {
     Err(ConnectionError::Missing(format!("there is no provider `{shown}`; there is: {NAME}")))
 }
 
-/// A name that a person may give.
-fn good_name(name: &str) -> Result<String, ConnectionError> {
+/// A name that a person may give in that field.
+fn good_name(field: &str, name: &str) -> Result<String, ConnectionError> {
     let name = name.trim();
-    let refused = |message: String| Err(ConnectionError::Invalid { field: "name".to_owned(), message });
+    let refused = |message: String| Err(ConnectionError::Invalid { field: field.to_owned(), message });
     match name.chars().count() {
         0 => return refused("is empty: give the connection a name".to_owned()),
         1..=LONGEST_NAME => {}

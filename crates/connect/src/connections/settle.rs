@@ -24,14 +24,32 @@ use crate::stripe::{Access, set_account};
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The clock is looked at so often while a try is open.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Nango does not say whether somebody came back.
+const NANGO_AWAY: &str = "Nango does not answer for now: it is asked again";
+/// Somebody came back, but nobody says what with.
+const TOKEN_AWAY: &str =
+    "it is authorised, and Nango or Stripe does not answer for now: they are asked again";
 /// Longest text of Nango's that is shown, in characters.
 const TEXT_LIMIT: usize = 200;
 
-/// When Nango was asked about each open try; held by whoever asks.
+/// When Nango was asked about each open try, and why it did not say; held by whoever asks.
 #[derive(Default)]
 pub(crate) struct Looks(Mutex<HashMap<Uuid, Look>>);
 
-type Look = Arc<tokio::sync::Mutex<Option<Instant>>>;
+type Look = Arc<tokio::sync::Mutex<Option<(Instant, Option<&'static str>)>>>;
+
+/// A connection after Nango was asked about its open try.
+pub(super) struct Looked {
+    pub(super) row: Connection,
+    /// Why nobody can tell yet, for whoever waits.
+    pub(super) untold: Option<&'static str>,
+}
+
+impl From<Connection> for Looked {
+    fn from(row: Connection) -> Looked {
+        Looked { row, untold: None }
+    }
+}
 
 impl Looks {
     fn at(&self, attempt: Uuid) -> Look {
@@ -59,27 +77,28 @@ impl Connect {
         &self,
         live: Arc<Live>,
         news: Option<AuthorizationNews>,
-    ) -> Result<Connection, ConnectionError> {
+    ) -> Result<Looked, ConnectionError> {
         let registry = &self.stripe.registry;
-        let Some(attempt) = open(&live.row).cloned() else { return Ok(live.row.clone()) };
+        let Some(attempt) = open(&live.row).cloned() else { return Ok(live.row.clone().into()) };
         let is_over = registry.now() >= attempt.expires_at;
         if is_over && attempt.state != AttemptState::Open && live.row.status != ConnectionStatus::Pending {
-            return Ok(live.row.clone());
+            return Ok(live.row.clone().into());
         }
         let look = self.looks.at(attempt.id);
         let mut asked = look.lock().await;
         let mut live = registry.by_id(live.row.id).ok_or_else(|| missing(live.row.id))?;
         if open(&live.row).is_none_or(|own| own.id != attempt.id) {
-            return Ok(live.row.clone());
+            return Ok(live.row.clone().into());
         }
         if let Some(AuthorizationNews { success: false, reason }) = &news {
             live = self.failed(&live, attempt.id, denied(reason.as_deref())).await?;
         }
-        let is_asked = asked.is_some_and(|at| at.elapsed() < ASK_AGAIN);
-        if is_asked && news.is_none() && !is_over {
-            return Ok(live.row.clone());
+        let recent = asked.filter(|(at, _)| at.elapsed() < ASK_AGAIN && news.is_none() && !is_over);
+        if let Some((_, untold)) = recent {
+            return Ok(Looked { row: live.row.clone(), untold });
         }
-        *asked = Some(Instant::now());
+        let now = Instant::now();
+        *asked = Some((now, None));
         let standing = match &self.stripe.nango {
             Some(nango) => self.settle(nango, &live, &attempt).await,
             None => Ok(Standing::Open),
@@ -87,14 +106,22 @@ impl Connect {
         let live = match standing {
             Ok(Standing::Through(live)) => {
                 self.looks.forget(attempt.id);
-                return Ok(live.row.clone());
+                return Ok(live.row.clone().into());
             }
             Ok(Standing::Failed(reason)) => self.failed(&live, attempt.id, reason).await?,
-            // Nango is asked again by the next who looks; a storage that fails is not hidden.
-            Ok(Standing::Open) | Err(Unsettled::Away) => live,
+            Ok(Standing::Open) => live,
+            // Nango is asked again by the next who looks.
+            Err(Unsettled::Away(why)) => {
+                *asked = Some((now, Some(why)));
+                live
+            }
             Err(Unsettled::Error(error)) => return Err(error),
         };
-        if is_over { self.over(&live, &attempt).await } else { Ok(live.row.clone()) }
+        if is_over {
+            return Ok(self.over(&live, &attempt).await?.into());
+        }
+        let untold = asked.and_then(|(_, untold)| untold);
+        Ok(Looked { row: live.row.clone(), untold })
     }
 
     async fn settle(
@@ -103,12 +130,12 @@ impl Connect {
         live: &Arc<Live>,
         attempt: &Attempt,
     ) -> Result<Standing, Unsettled> {
-        let found = nango.found(&attempt.id.to_string()).await.map_err(|_| Unsettled::Away)?;
+        let found = nango.found(&attempt.id.to_string()).await.map_err(|_| Unsettled::Away(NANGO_AWAY))?;
         let Some(found) = found.into_iter().next_back() else { return Ok(Standing::Open) };
         let token = match self.token(nango, live, &found).await {
             Ok(token) => token,
             Err(Trouble::Away { .. } | Trouble::Setup(_)) if self.now() < attempt.expires_at => {
-                return Err(Unsettled::Away);
+                return Err(Unsettled::Away(TOKEN_AWAY));
             }
             Err(Trouble::Away { why, .. } | Trouble::Setup(why) | Trouble::Refused(why)) => {
                 return Ok(Standing::Failed(why));
@@ -247,8 +274,8 @@ impl Connect {
 
 /// Why a try is not settled.
 enum Unsettled {
-    /// Nango or Stripe did not say.
-    Away,
+    /// Nango or Stripe did not say; for whoever waits, who need not know the addresses in here.
+    Away(&'static str),
     /// The storage failed.
     Error(ConnectionError),
 }

@@ -318,7 +318,8 @@ async fn settings_are_checked_and_used() {
         .await;
     check(named(" "), "name", "is empty").await;
     check(named("sandbox"), "name", "the server's own").await;
-    check(named(&"x".repeat(101)), "name", "101").await;
+    check(named(&"é".repeat(256)), "name", "256").await;
+    assert_eq!(change(named(&"é".repeat(255))).await.unwrap().name.chars().count(), 255);
     world.stripe.on("GET /v1/account", &[stripe_error("401 Unauthorized")]);
     check(account_of("acct_7"), "settings.stripeAccount", "Stripe refuses it").await;
     world.stripe.on("GET /v1/account", &[account("acct_7")]).seen();
@@ -445,5 +446,8 @@ async fn names_and_providers_are_checked() {
     assert!(matches!(refused, Err(ConnectionError::Missing(_))), "{refused:?}");
     let wish = Authorize { provider: "stripe".to_owned(), name: "sandbox".to_owned(), redirect_url: None };
     let refused = world.connect.authorize(COMPANY, wish, &actor()).await;
-    assert!(matches!(refused, Err(ConnectionError::Invalid { .. })), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(ConnectionError::Invalid { field, .. }) if field == "connectionName"),
+        "{refused:?}"
+    );
 }

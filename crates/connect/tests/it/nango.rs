@@ -233,7 +233,7 @@ async fn what_comes_back_is_looked_at() {
         let begun = authorize(&world).await.unwrap();
         world.nango.on("GET /connections", &[found(&begun, &["nango-1"])]).on(TOKEN, &[answer]);
         world.stripe.on("GET /v1/account", &[stripe]);
-        let row = world.connect.look_at_attempt(begun.attempt, None).await.unwrap();
+        let row = world.connect.look(COMPANY, begun.connection).await.unwrap();
         match (expected, row.attempt.as_ref().map(|attempt| &attempt.state)) {
             (Ok(account), Some(AttemptState::Succeeded { note: None })) => {
                 assert!(row.external_account_id.unwrap().starts_with(account));
@@ -266,6 +266,50 @@ async fn what_comes_back_is_looked_at() {
     check(nango_error("400 Bad", "invalid_credentials"), known(), Err("does not renew")).await;
     check(reply("200 OK", "", "<html>"), known(), Err("open")).await;
     check(reply("502 Bad", "", "<html>"), known(), Err("open")).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_that_nango_does_not_answer() {
+    let world = world(Start::default()).await;
+    let begun = authorize(&world).await.unwrap();
+    let told = async |expected: &str| match world.connect.look_at_attempt(begun.attempt, None).await {
+        Err(ConnectionError::Unavailable(message)) => {
+            assert!(message.contains(expected), "{message}");
+            assert!(!message.contains("127.0.0.1"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    };
+    world.nango.on("GET /connections", &[reply("503 Oops", "", "")]).seen();
+    told("Nango does not answer").await;
+    told("Nango does not answer").await;
+    assert_eq!(world.nango.lines().len(), 1, "it is not asked more often for that");
+    // The connection itself can be looked at all the same.
+    assert_eq!(
+        world.connect.look(COMPANY, begun.connection).await.unwrap().status,
+        ConnectionStatus::Pending
+    );
+    world
+        .nango
+        .on("GET /connections", &[found(&begun, &["nango-1"])])
+        .on(TOKEN, &[reply("503 Oops", "", "")]);
+    seconds_pass(2).await;
+    told("it is authorised").await;
+    // What is said of a try that failed is not hidden by that.
+    let row = world.connect.look_at_attempt(begun.attempt, news(false, Some("no"))).await.unwrap();
+    assert!(matches!(row.attempt.unwrap().state, AttemptState::Failed { .. }));
+}
+
+#[tokio::test]
+async fn links_of_one_name_at_once_are_of_one_connection() {
+    let world = world(Start::default()).await;
+    let (one, two) = tokio::join!(authorize(&world), authorize(&world));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.connection, two.connection);
+    let open = world.row("main").attempt.unwrap().id;
+    let over = if open == one.attempt { two.attempt } else { one.attempt };
+    assert!(world.connect.look_at_attempt(open, None).await.is_ok());
+    let gone = world.connect.look_at_attempt(over, None).await;
+    assert!(matches!(gone, Err(ConnectionError::Missing(_))), "{gone:?}");
 }
 
 #[tokio::test]

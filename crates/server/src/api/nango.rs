@@ -42,7 +42,7 @@ struct Fault {
 ///
 /// # Errors
 /// 401 for a signature that is missing or bad, without a signing key, and for an unknown try, all alike; 400, 408, 413; 429
-/// for too many from one address; 503 where the storage fails, so that Nango sends it again.
+/// for too many from one address; 503 where the storage fails or Nango does not answer, so that it sends it again.
 pub async fn receive(
     State(app): State<App>,
     AttemptId(attempt): AttemptId,
