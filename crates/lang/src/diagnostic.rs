@@ -57,7 +57,6 @@ pub enum Code {
     NotIgnorable,
     DuplicateId,
     NotYetAvailable,
-    NotCarriedOut,
     PlainTemplate,
     BadSchema,
     UnknownAction,
@@ -91,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Code; 42] = [
+    pub const ALL: [Code; 41] = [
         Code::NotJson,
         Code::DuplicateKey,
         Code::MissingKey,
@@ -104,7 +103,6 @@ impl Code {
         Code::NotIgnorable,
         Code::DuplicateId,
         Code::NotYetAvailable,
-        Code::NotCarriedOut,
         Code::PlainTemplate,
         Code::BadSchema,
         Code::UnknownAction,
@@ -176,7 +174,6 @@ impl Code {
             Code::NotIgnorable => ("LF0108", Error, "a code that cannot be ignored"),
             Code::DuplicateId => ("LF0201", Error, "two steps with one id"),
             Code::NotYetAvailable => ("LF0202", Error, "a part of the language that is not yet available"),
-            Code::NotCarriedOut => ("LF0203", Warning, "checked, but not carried out by this version"),
             Code::PlainTemplate => ("LF0204", Warning, "a template where templates are not evaluated"),
             Code::BadSchema => ("LF0205", Error, "a JSON Schema that cannot be used"),
             Code::UnknownAction => ("LF0301", Error, "an unknown action"),

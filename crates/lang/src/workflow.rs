@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::schema::Schema;
 use crate::step::Step;
-use crate::template::{Template, Tree};
+use crate::template::{EvaluationError, Scope, Template, Tree};
 use crate::trigger::Trigger;
 use crate::value::Value;
 
@@ -76,4 +76,14 @@ pub struct Concurrency {
     pub key: Template,
     /// At most that many at a time.
     pub limit: u32,
+}
+
+impl Concurrency {
+    /// The key of the run that the scope reads from: what the template gives, as text; a missing value is empty text.
+    ///
+    /// # Errors
+    /// An operation that the values do not allow.
+    pub fn key_of(&self, scope: &dyn Scope) -> Result<String, EvaluationError> {
+        self.key.evaluate(scope).map(|key| key.to_text())
+    }
 }

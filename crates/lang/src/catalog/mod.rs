@@ -18,8 +18,12 @@ pub use objects::{Objects, Segment};
 pub struct Catalog {
     /// By full name.
     pub actions: BTreeMap<String, Arc<Action>>,
+    /// Stripe's API version that the tables are of.
+    pub version: String,
     /// Types of the events that Stripe sends.
     pub events: BTreeSet<String>,
+    /// Types of events that Stripe sends in another API version only, and which.
+    pub other_events: BTreeMap<String, String>,
     /// What Stripe answers.
     pub objects: Objects,
 }

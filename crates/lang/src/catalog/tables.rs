@@ -16,6 +16,7 @@ use crate::Value;
 const OPERATIONS: &str = include_str!("../../../../catalog/stripe/2026-08-26.dahlia/operations.json");
 const OBJECTS: &str = include_str!("../../../../catalog/stripe/2026-08-26.dahlia/objects.json");
 const EVENTS: &str = include_str!("../../../../catalog/stripe/2026-08-26.dahlia/events.json");
+const OTHER_EVENTS: &str = include_str!("../../../../catalog/stripe/2026-10-28.endive/events.json");
 const OVERLAY: &str = include_str!("../../../../catalog/stripe/overlay.json");
 
 /// Longest text where the table gives no length.
@@ -27,6 +28,7 @@ const PAGING: [&str; 4] = ["ending_before", "starting_after", "limit", "expand"]
 pub(super) fn stripe() -> Catalog {
     let operations: Operations = serde_json::from_str(OPERATIONS).expect("operations.json has its shape");
     let events: Events = serde_json::from_str(EVENTS).expect("events.json has its shape");
+    let others: Events = serde_json::from_str(OTHER_EVENTS).expect("events.json has its shape");
     let overlay: Overlay = serde_json::from_str(OVERLAY).expect("overlay.json has its shape");
     let row = |(name, entry): (&String, &Entry)| {
         let action = action(name, entry, &overlay, &operations);
@@ -34,6 +36,13 @@ pub(super) fn stripe() -> Catalog {
     };
     Catalog {
         actions: overlay.actions.iter().map(row).collect(),
+        other_events: others
+            .events
+            .into_keys()
+            .filter(|event| !events.events.contains_key(event))
+            .map(|event| (event, others.version.clone()))
+            .collect(),
+        version: events.version,
         events: events.events.into_keys().collect(),
         objects: Objects::parse(OBJECTS),
     }
@@ -60,6 +69,8 @@ struct Operation {
 
 #[derive(Deserialize)]
 struct Events {
+    #[serde(rename = "apiVersion")]
+    version: String,
     events: BTreeMap<String, serde_json::Value>,
 }
 

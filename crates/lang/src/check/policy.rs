@@ -18,12 +18,6 @@ const LONGEST_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 const MOST_ATTEMPTS: i64 = 100;
 const LARGEST_MULTIPLIER: i64 = 100;
 
-/// Says that something is checked and then has no effect.
-pub(super) fn not_carried_out(at: &At<'_, '_>, what: &str, report: &mut Report<'_>) {
-    let message = format!("{what} is checked, but not carried out by this version");
-    report.add(Code::NotCarriedOut, &at.place, at.span(), message);
-}
-
 /// A time in milliseconds.
 pub(super) fn milliseconds(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<u64> {
     report.integer(at, 1..=LONGEST_MS).map(i64::unsigned_abs)

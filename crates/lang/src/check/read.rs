@@ -216,3 +216,12 @@ fn owner(at: &At<'_, '_>) -> String {
         Place::Key(..) | Place::Index(..) => format!("`{}`", at.name()),
     }
 }
+
+/// Whether a text is the prefix and a UUID in the one form in which ids are written.
+pub(super) fn is_id(prefix: &str, text: &str) -> bool {
+    let Some(uuid) = text.strip_prefix(prefix).filter(|uuid| uuid.len() == 36) else { return false };
+    uuid.bytes().enumerate().all(|(index, byte)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    })
+}

@@ -12,6 +12,8 @@ use crate::workflow::{Concurrency, Settings};
 const KEYS: [&str; 7] =
     ["timeoutMs", "retryConfig", "concurrency", "stampMetadata", "output", "title", "ignore"];
 const CONCURRENCY_KEYS: [&str; 2] = ["key", "limit"];
+/// Codes of earlier versions that nothing is reported with any more.
+const RETIRED: [&str; 1] = ["LF0203"];
 const MOST_RUNS: i64 = 10_000;
 
 /// Checks the settings, or gives the defaults.
@@ -50,7 +52,6 @@ fn concurrency(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Option<Concu
     if !compiler.report.object(at, &CONCURRENCY_KEYS) {
         return None;
     }
-    policy::not_carried_out(at, "`concurrency`", compiler.report);
     let key = compiler.report.require(at, "key", &CONCURRENCY_KEYS);
     let key: Option<Template> = key.and_then(|key| compiler.text(&key));
     let limit = compiler.report.require(at, "limit", &CONCURRENCY_KEYS);
@@ -65,7 +66,7 @@ fn ignore(at: &At<'_, '_>, report: &mut Report<'_>) -> Vec<String> {
     }
     for (index, item) in at.items().iter().enumerate() {
         let entry = at.item(index, item);
-        let Some(name) = report.text(&entry) else { continue };
+        let Some(name) = report.text(&entry).filter(|name| !RETIRED.contains(name)) else { continue };
         let (message, hint) = match Code::find(name) {
             Some(code) if code.severity() != Severity::Error => {
                 if !codes.iter().any(|known| known == name) {

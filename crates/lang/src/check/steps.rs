@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::compile::{Compiler, Feed, Purpose, is_template};
 use super::condition::Parts;
-use super::read::{At, opening, quoted};
+use super::read::{At, is_id, opening, quoted};
 use super::report::{Report, did_you_mean, list_of};
 use super::{condition, parameters, policy, stripe};
 use crate::catalog::{Action, Catalog};
@@ -169,7 +169,7 @@ fn action_step(at: &At<'_, '_>, catalog: &Catalog, compiler: &mut Compiler<'_, '
 
 /// The id of a connection, or templates that give it.
 fn connection_id(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Option<Template> {
-    if let Some(text) = at.as_text().filter(|text| !is_template(text) && !is_connection_id(text)) {
+    if let Some(text) = at.as_text().filter(|text| !is_template(text) && !is_id("conn_", text)) {
         let message = format!("{} is no connection's id", quoted(text));
         let hint =
             "it is `conn_` and a UUID, as the list of connections has it, or a template that gives one";
@@ -177,15 +177,6 @@ fn connection_id(at: &At<'_, '_>, compiler: &mut Compiler<'_, '_>) -> Option<Tem
         return None;
     }
     compiler.text(at)
-}
-
-/// Whether a text is `conn_` and a UUID in the one form in which ids are written.
-fn is_connection_id(text: &str) -> bool {
-    let Some(uuid) = text.strip_prefix("conn_").filter(|uuid| uuid.len() == 36) else { return false };
-    uuid.bytes().enumerate().all(|(index, byte)| match index {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    })
 }
 
 /// An action without `config` is fine where it requires nothing.

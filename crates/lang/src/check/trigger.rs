@@ -1,26 +1,15 @@
 //! Triggers: what starts a run.
 
-use croner::errors::CronError;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::TimeZone;
-
-use super::condition::regex;
-use super::read::{At, opening, quoted};
+use super::filter::filter;
+use super::read::{At, is_id, quoted};
 use super::report::{Report, did_you_mean};
+use super::schedule::schedule;
 use crate::catalog::Catalog;
 use crate::diagnostic::Code;
-use crate::json::{Kind, Member};
-use crate::trigger::{Missed, Overlap, Rhythm, Schedule, Trigger, Webhook};
+use crate::trigger::{Trigger, Webhook};
 
 const TYPES: [&str; 4] = ["api", "webhook", "schedule", "failure"];
 const WEBHOOK_KEYS: [&str; 6] = ["type", "provider", "events", "path", "verifySignature", "filter"];
-const SCHEDULE_KEYS: [&str; 7] = ["type", "cron", "interval", "timezone", "enabled", "missed", "overlap"];
-const UNITS: [(&str, u64); 4] = [("minutes", 60), ("hours", 3600), ("days", 86_400), ("weeks", 604_800)];
-const OPERATORS: [&str; 10] =
-    ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$contains"];
-const PATTERN: &str = "$regex";
-/// An interval of one year, in seconds.
-const LONGEST_INTERVAL: u64 = 366 * 86_400;
 
 /// Checks `trigger`.
 pub(super) fn trigger(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_>) -> Option<Trigger> {
@@ -29,10 +18,6 @@ pub(super) fn trigger(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_
     }
     let kind = report.require(at, "type", &["type"])?;
     let name = report.choice(&kind, "trigger type", &TYPES)?;
-    if name != "api" {
-        let message = format!("this version starts a workflow with a `{name}` trigger only by the API");
-        report.add(Code::NotCarriedOut, &kind.place, kind.span(), message);
-    }
     match name {
         "webhook" => webhook(at, catalog, report).map(Trigger::Webhook),
         "schedule" => schedule(at, report).map(Trigger::Schedule),
@@ -69,10 +54,10 @@ fn webhook(at: &At<'_, '_>, catalog: &Catalog, report: &mut Report<'_>) -> Optio
             report.add(Code::ExcludedKey, &verify.place, verify.span(), message);
         }
     }
-    let filter = at.get("filter").map(|filter| {
-        self::filter(&filter, report);
-        filter.node.to_value()
-    });
+    let filter = match at.get("filter") {
+        Some(filter) => Some(self::filter(&filter, report)?),
+        None => None,
+    };
     Some(Webhook { provider: provider?.to_owned(), events, path, verify_signature, filter })
 }
 
@@ -97,19 +82,37 @@ fn events(
         if event.is_empty() {
             report.add(Code::Malformed, &entry.place, entry.span(), "an event type is not empty");
         } else if provider == Some("stripe") && !is_event(event, catalog) {
-            let family = event.ends_with('*');
-            let known = catalog
-                .events
-                .iter()
-                .flat_map(|event| if family { families(event) } else { vec![event.clone()] });
-            let known: Vec<String> = known.collect();
-            let hint = did_you_mean(report.nearest(event, known.iter().map(String::as_str)));
-            let message = format!("Stripe sends no event {}", quoted(event));
-            report.add_with(Code::UnknownEvent, &entry.place, entry.span(), message, hint);
+            unknown_event(&entry, event, catalog, report);
         }
         events.push(event.to_owned());
     }
     events
+}
+
+fn unknown_event(at: &At<'_, '_>, event: &str, catalog: &Catalog, report: &mut Report<'_>) {
+    let message = format!("Stripe sends no event {}", quoted(event));
+    let hint = if event == "*" {
+        Some("leave `events` out for all events".to_owned())
+    } else if let Some(version) = elsewhere(event, catalog) {
+        Some(format!("it comes with API version {version}, and this server knows {}", catalog.version))
+    } else {
+        let family = event.ends_with('*');
+        let known = catalog.events.iter();
+        let known: Vec<String> =
+            known.flat_map(|event| if family { families(event) } else { vec![event.clone()] }).collect();
+        did_you_mean(report.nearest(event, known.iter().map(String::as_str)))
+    };
+    report.add_with(Code::UnknownEvent, &at.place, at.span(), message, hint);
+}
+
+/// The other API version that has such an event, or one of such a family.
+fn elsewhere<'c>(event: &str, catalog: &'c Catalog) -> Option<&'c str> {
+    let others = &catalog.other_events;
+    let found = match event.strip_suffix('*').filter(|family| family.ends_with('.')) {
+        Some(family) => others.iter().find(|(event, _)| event.starts_with(family)),
+        None => others.get_key_value(event),
+    };
+    found.map(|(_, version)| version.as_str())
 }
 
 /// Whether a type, or a family that ends in `.*`, is one that Stripe sends.
@@ -138,179 +141,6 @@ fn webhook_path(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<String> {
     Some(path.to_owned())
 }
 
-fn filter(at: &At<'_, '_>, report: &mut Report<'_>) {
-    if !report.any_object(at) {
-        return;
-    }
-    for member in at.members() {
-        let place = at.place.key(&member.key);
-        if member.key.is_empty() || member.key.split('.').any(str::is_empty) {
-            let message = format!("{} is no path into an event", quoted(&member.key));
-            let hint = "write names with dots between them, as in `data.object.amount_due`".to_owned();
-            report.add_with(Code::Malformed, &place, member.key_span, message, hint);
-        }
-        let tests = At { node: &member.value, place };
-        if !matches!(tests.node.kind, Kind::Object(_)) {
-            let message =
-                format!("`{}` must be an object of operators, not {}", tests.name(), tests.describe());
-            let hint = "write `{\"$eq\": …}` for a value".to_owned();
-            report.add_with(Code::WrongType, &tests.place, tests.span(), message, hint);
-            continue;
-        }
-        if tests.members().is_empty() {
-            let message = format!("`{}` compares with nothing", tests.name());
-            report.add(Code::OutOfLimits, &tests.place, tests.span(), message);
-        }
-        for test in tests.members() {
-            filter_test(&tests, test, report);
-        }
-    }
-}
-
-fn filter_test(tests: &At<'_, '_>, test: &Member, report: &mut Report<'_>) {
-    let value = At { node: &test.value, place: tests.place.key(&test.key) };
-    match test.key.as_str() {
-        "$in" | "$nin" => {
-            report.list(&value);
-        }
-        "$exists" => {
-            report.boolean(&value);
-        }
-        PATTERN => {
-            if let Some(text) = report.text(&value) {
-                regex(&value, text, report);
-            }
-        }
-        "$eq" | "$ne" | "$gt" | "$gte" | "$lt" | "$lte" | "$contains" => {}
-        unknown => {
-            let known = OPERATORS.into_iter().chain([PATTERN]);
-            let hint = did_you_mean(report.nearest(unknown, known));
-            let message = format!("there is no operator `{unknown}`");
-            report.add_with(Code::UnknownKey, &value.place, test.key_span, message, hint);
-        }
-    }
-}
-
-fn schedule(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Schedule> {
-    report.object(at, &SCHEDULE_KEYS);
-    let rhythm = match (at.get("cron"), at.get("interval")) {
-        (Some(cron), None) => self::cron(&cron, report),
-        (None, Some(interval)) => self::interval(&interval, report),
-        (Some(cron), Some(interval)) => {
-            self::cron(&cron, report);
-            self::interval(&interval, report);
-            let message = "a schedule has either `cron` or `interval`, not both";
-            report.add(Code::ExcludedKey, &interval.place, interval.span(), message);
-            None
-        }
-        (None, None) => {
-            if !["cron", "interval"].into_iter().any(|key| report.is_misspelled(at, key, &SCHEDULE_KEYS)) {
-                let message = "a schedule needs `cron` or `interval`";
-                report.add(Code::MissingKey, &at.place.key("cron"), opening(at.span()), message);
-            }
-            None
-        }
-    };
-    let timezone = at.get("timezone").map_or(Some("UTC"), |timezone| self::timezone(&timezone, report));
-    let enabled = at.get("enabled").map_or(Some(true), |enabled| report.boolean(&enabled));
-    let missed =
-        at.get("missed").map_or(Some("once"), |missed| report.choice(&missed, "choice", &["once", "skip"]));
-    let overlap = at
-        .get("overlap")
-        .map_or(Some("allow"), |overlap| report.choice(&overlap, "choice", &["allow", "skip", "queue"]));
-    Some(Schedule {
-        rhythm: rhythm?,
-        timezone: timezone?.to_owned(),
-        enabled: enabled?,
-        missed: if missed? == "once" { Missed::Once } else { Missed::Skip },
-        overlap: match overlap? {
-            "allow" => Overlap::Allow,
-            "skip" => Overlap::Skip,
-            _ => Overlap::Queue,
-        },
-    })
-}
-
-fn cron(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Rhythm> {
-    let text = report.text(at)?;
-    let fields = text.split_whitespace().count();
-    if fields != 5 {
-        let message = format!("{} has {fields} fields, not 5", quoted(text));
-        let hint = "minute, hour, day of the month, month, day of the week".to_owned();
-        report.add_with(Code::BadCron, &at.place, at.span(), message, hint);
-        return None;
-    }
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let cron = match parser.parse(text) {
-        Ok(cron) => cron,
-        Err(error) => {
-            let message = format!("{} cannot be read: {}", quoted(text), reason(&error));
-            let hint = "minute, hour, day of the month, month, day of the week; Sunday is 0".to_owned();
-            report.add_with(Code::BadCron, &at.place, at.span(), message, hint);
-            return None;
-        }
-    };
-    // Any fixed instant does: what does not happen in the centuries after it never happens.
-    let start = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
-    if cron.find_next_occurrence(&start, true).is_err() {
-        let message = format!("{} never fires", quoted(text));
-        let hint = "there is no such day in any year".to_owned();
-        report.add_with(Code::NeverFires, &at.place, at.span(), message, hint);
-        return None;
-    }
-    Some(Rhythm::Cron(text.to_owned()))
-}
-
-/// What the cron parser says, in the style of our messages.
-fn reason(error: &CronError) -> String {
-    let message = match error {
-        CronError::InvalidPattern(message)
-        | CronError::IllegalCharacters(message)
-        | CronError::ComponentError(message) => message.clone(),
-        CronError::EmptyPattern
-        | CronError::InvalidDate
-        | CronError::InvalidTime
-        | CronError::TimeSearchLimitExceeded => error.to_string(),
-    };
-    let mut letters = message.trim_end_matches('.').chars();
-    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
-}
-
-fn interval(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Rhythm> {
-    const KEYS: [&str; 2] = ["value", "unit"];
-    if !report.object(at, &KEYS) {
-        return None;
-    }
-    let value = report.require(at, "value", &KEYS);
-    let value =
-        value.and_then(|value| Some((report.integer(&value, 1..=i64::MAX)?.unsigned_abs(), value.span())));
-    let unit = report
-        .require(at, "unit", &KEYS)
-        .and_then(|unit| report.choice(&unit, "unit", &UNITS.map(|(name, _)| name)));
-    let ((value, span), unit) = (value?, unit?);
-    let (_, seconds) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let seconds = value.saturating_mul(*seconds);
-    if seconds > LONGEST_INTERVAL {
-        let message = format!("{value} {unit} are more than a year");
-        report.add(Code::OutOfLimits, &at.place.key("value"), span, message);
-        return None;
-    }
-    Some(Rhythm::Interval { seconds })
-}
-
-fn timezone<'n>(at: &At<'_, 'n>, report: &mut Report<'_>) -> Option<&'n str> {
-    let name = report.text(at)?;
-    if TimeZone::get(name).is_err() {
-        let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-        let hint = did_you_mean(report.nearest(name, zones.iter().map(String::as_str)))
-            .unwrap_or_else(|| "write an IANA name, such as `Europe/Berlin` or `UTC`".to_owned());
-        let message = format!("there is no time zone {}", quoted(name));
-        report.add_with(Code::UnknownTimezone, &at.place, at.span(), message, hint);
-        return None;
-    }
-    Some(name)
-}
-
 fn failure(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Trigger> {
     report.object(at, &["type", "workflows"]);
     let Some(list) = at.get("workflows") else { return Some(Trigger::Failure { workflows: Vec::new() }) };
@@ -326,9 +156,9 @@ fn failure(at: &At<'_, '_>, report: &mut Report<'_>) -> Option<Trigger> {
     for (index, item) in list.items().iter().enumerate() {
         let entry = list.item(index, item);
         let Some(id) = report.text(&entry) else { continue };
-        if !id.starts_with("wf_") {
+        if !is_id("wf_", id) {
             let message = format!("{} is no id of a workflow", quoted(id));
-            let hint = "ids of workflows begin with `wf_`".to_owned();
+            let hint = "it is `wf_` and a UUID, as the list of workflows has it".to_owned();
             report.add_with(Code::Malformed, &entry.place, entry.span(), message, hint);
         }
         workflows.push(id.to_owned());

@@ -115,7 +115,11 @@ impl Test {
         match self {
             Test::Compare { left, operator, right, pattern } => {
                 let (left, right_value) = (left.evaluate(scope)?, right.evaluate(scope)?);
-                let held = holds(&left, *operator, &right_value, pattern.as_ref())?;
+                let computed = match (operator, pattern) {
+                    (Operator::Matches, None) => Some(self::pattern(&right_value)?),
+                    _ => None,
+                };
+                let held = holds(&left, *operator, &right_value, pattern.as_ref().or(computed.as_ref()));
                 let mut members = Object::new();
                 members.insert("left".to_owned(), left);
                 members.insert("operator".to_owned(), Value::from(operator.name()));
@@ -186,19 +190,14 @@ fn pattern(right: &Value) -> Result<regex::Regex, EvaluationError> {
     compile(text).map_err(failure)
 }
 
-fn holds(
-    left: &Value,
-    operator: Operator,
-    right: &Value,
-    constant: Option<&regex::Regex>,
-) -> Result<bool, EvaluationError> {
-    let found = |pattern: &regex::Regex| left.as_text().is_some_and(|text| pattern.is_match(text));
+/// Whether a comparison holds; `matches` looks for the pattern and not for `right`.
+pub(crate) fn holds(left: &Value, operator: Operator, right: &Value, pattern: Option<&regex::Regex>) -> bool {
     let ordered = |wanted: fn(std::cmp::Ordering) -> bool| compare::order(left, right).is_some_and(wanted);
     let texts = |holds: fn(&str, &str) -> bool| match (left, right) {
         (Value::Text(left), Value::Text(right)) => holds(left, right),
         _ => false,
     };
-    let held = match operator {
+    match operator {
         Operator::Eq => compare::equal(left, right),
         Operator::Ne => !compare::equal(left, right),
         Operator::Gt => ordered(std::cmp::Ordering::is_gt),
@@ -224,10 +223,8 @@ fn holds(
             Value::Object(members) => members.is_empty(),
             Value::Boolean(_) | Value::Integer(_) | Value::Decimal(_) => false,
         },
-        Operator::Matches => match constant {
-            Some(pattern) => found(pattern),
-            None => found(&pattern(right)?),
-        },
-    };
-    Ok(held)
+        Operator::Matches => {
+            left.as_text().zip(pattern).is_some_and(|(text, pattern)| pattern.is_match(text))
+        }
+    }
 }

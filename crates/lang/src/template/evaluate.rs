@@ -166,7 +166,7 @@ fn special(base: &Expression, key: &str, scope: &dyn Scope) -> Option<Value> {
 }
 
 /// The member of that name; null where there is none.
-pub(super) fn member(base: &Value, key: &str) -> Value {
+pub(crate) fn member(base: &Value, key: &str) -> Value {
     let found = match base {
         Value::Object(members) => members.get(key).cloned(),
         Value::Array(items) if key == "length" => count(items.len()),

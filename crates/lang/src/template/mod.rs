@@ -11,6 +11,7 @@ mod parser;
 mod print;
 
 pub use ast::{BinaryOperator, Expression, ExpressionKind, Function, Root, UnaryOperator};
+pub(crate) use evaluate::member;
 
 use crate::source::Span;
 use crate::value::Value;

@@ -123,12 +123,15 @@ pub const ROWS: &[Row] = &[
         ],
     },
     Row {
-        what: "settings that are not carried out",
+        what: "a key of concurrency that reads a step, and one that reads what no run has",
         text: r#"{"name": "w", "trigger": {"type": "api"}, "steps": [{"id": "a", "action": "stripe.createCustomer"}],
-"settings": {"timeoutMs": 5000, "retryConfig": {}, "concurrency": {"key": "{{input.id}}", "limit": 1}}
+"settings": {"concurrency": {"key": "{{steps.a.output.id}} {{run.customer}} {{variables.a}}", "limit": 0}}
 }"#,
         found: &[
-            "LF0203 settings.concurrency 2:67 `concurrency` is checked, but not carried out by this version",
+            "LF0404 settings.concurrency.key 2:40 step `a` has not run yet when this is evaluated | this is evaluated as the run starts: read `input` or `variables`",
+            "LF0405 settings.concurrency.key 2:62 `run` has no `customer`, only `id`, `workflowId` and `startedAt`",
+            "LF0405 settings.concurrency.key 2:79 `variables` has no `a`",
+            "LF0105 settings.concurrency.limit 2:104 `limit` is 0, but must be 1 to 10000",
         ],
     },
     Row {
@@ -179,7 +182,6 @@ pub const ROWS: &[Row] = &[
 }"#,
         found: &[
             "LF0101 settings.concurrency.limit 2:29 `concurrency` needs `limit`",
-            "LF0203 settings.concurrency 2:29 `concurrency` is checked, but not carried out by this version",
             "LF0103 settings.concurrency.key 2:37 `key` must be a text, not the number 1",
         ],
     },
