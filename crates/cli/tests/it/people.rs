@@ -116,3 +116,53 @@ fn the_audit_log_is_listed_and_exported() {
     assert_eq!(numbers, (1..=rows.len() as u64).collect::<Vec<_>>());
     assert!(!export.contains("token="), "a link is no matter of the log");
 }
+
+#[test]
+fn who_lost_every_key_makes_one_on_the_disk() {
+    let scene = Scene::new();
+    scene.done(&["companies", "create", "Example GmbH"]);
+    let again = ["keys", "create", "again", "--data", "loopfour-data"];
+    // Not beside a server, nor where there is nothing, and nothing is made of a wrong command.
+    let with = |more: &[&str]| scene.place.run(&[&again[..], more].concat());
+    for (ended, said) in [
+        (with(&[]), "another process uses this data directory; stop it, or talk to it with `--server`"),
+        (with(&["--scopes", "root"]), "there is no scope `root`; there are: workflows:read"),
+        (with(&["--expires-at", "2020-01-01T00:00:00Z"]), "must be a time in the future"),
+        (with(&["--server", "http://127.0.0.1:9"]), "cannot be used with"),
+        (scene.place.run(&["keys", "create", "again", "--data", "nowhere"]), "nowhere/loopfour.db"),
+        (scene.place.run(&["keys", "create", "again"]), "--scopes"),
+    ] {
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
+    let Scene { place, server } = scene;
+    assert!(!place.path().join("nowhere").exists());
+    drop(server);
+    let made = place.run(&again);
+    let key = made.stdout.trim();
+    assert_eq!(
+        (made.code, key.len(), made.stderr.as_str()),
+        (Some(0), 36, "keep it now: it is not shown again\n")
+    );
+    let few = ["--company", "Example GmbH", "--scopes", "runs:read,admin,runs:read", "--json"];
+    let few = place.run(&[&again[..], &few].concat());
+    let few = object(&few.stdout);
+    assert_eq!(few["scopes"], json!(["runs:read", "admin"]));
+    let none = place.run(&[&again[..], &["--company", "Nobody"]].concat());
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr.contains("no company `Nobody`; there are: `default`, `Example GmbH`"), "{none:?}");
+
+    let scene = Scene { server: Server::serve(&place, &["--sandbox"]), place };
+    let log = scene.ask_with(key, &["audit", "list", "--action", "key.create", "--json"]);
+    let row = object(log.stdout.lines().next().unwrap_or_default());
+    assert_eq!(
+        (&row["actor"]["type"], &row["actor"]["name"]),
+        (&json!("system"), &json!("command line")),
+        "{row}"
+    );
+    let listed = scene.ask_with(key, &["keys", "list", "--json"]);
+    let scopes = object(listed.stdout.lines().next().unwrap_or_default())["scopes"].as_array().unwrap().len();
+    assert_eq!(scopes, 7, "{listed:?}");
+    let theirs = scene.ask_with(few["key"].as_str().unwrap(), &["keys", "list"]);
+    assert_eq!((theirs.code, theirs.stdout.lines().count()), (Some(0), 2), "{theirs:?}");
+}
