@@ -2,8 +2,10 @@
 //! and the ports between the HTTP API, those who keep them, and those who hand them over to workflows.
 
 use loopfour_lang::Document;
+use secrecy::SecretString;
 
 use crate::cause::Cause;
+use crate::connections::ConnectionError;
 use crate::event::{Actor, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, EventId, RunId, WorkflowId};
 use crate::ports::{BoxFuture, JournalError};
@@ -268,6 +270,22 @@ pub trait Senders: Send + Sync + 'static {
 
     /// The version of the provider's API that the connection's events should have.
     fn api_version(&self, company: CompanyId, connection: ConnectionId) -> Option<String>;
+
+    /// Makes these the company's secrets of an entrance, in place of those before; none takes them away. They count from
+    /// the moment on that this returns.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Invalid`] for secrets that cannot be, with `secrets[0]` as the field; or the storage failed.
+    fn keep_secrets<'a>(
+        &'a self,
+        company: CompanyId,
+        entrance: Entrance,
+        secrets: Vec<SecretString>,
+        by: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), ConnectionError>>;
+
+    /// How many secrets the company has for which entrance, those of connections and of the environment not counted.
+    fn secret_counts(&self, company: CompanyId) -> Vec<(Entrance, usize)>;
 }
 
 /// What became of an event that was taken in.
