@@ -21,7 +21,7 @@ use crate::limits::{Counted, Limits};
 use crate::objects;
 use crate::params::Params;
 use crate::resources::{self, Action, Context};
-use crate::state::{Saved, State};
+use crate::state::{Origin, Saved, State};
 use crate::store::Store;
 use crate::storm::{Met, Weather};
 use crate::table::{Operation, Route, TABLE, VERSION};
@@ -364,6 +364,7 @@ fn operate(state: &mut State, now: i64, call: &Prepared) -> Result<Value, Failur
         return Err(saved_error());
     }
     let mut ctx = Context { tx: state.begin(&call.account, now), path: &call.path, params };
+    ctx.tx.origin = Origin { request_id: Some(call.request_id.clone()), key: call.key.clone() };
     let mut value = match (call.action.run)(&mut ctx) {
         Ok(value) => value,
         Err(failure) => {

@@ -2,6 +2,8 @@
 //! misbehaves when asked. It speaks one version of the API, `2026-08-26.dahlia`, and knows some of
 //! its operations; what it does not know it refuses by name instead of faking it.
 //!
+//! Each change of state is told by events (`/v1/events`), kept for thirty days; what fixtures bring is not.
+//!
 //! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…` and any OAuth token that it was told of by
 //! `POST /_sandbox/keys` (`{"key", "account"?, "connected"?, "revoked"?, "expires_at"?, "permissions"?}`, the
 //! whole of it each time). Each key is an account's, and each account's objects are its own. The sandbox's own controls
@@ -28,6 +30,7 @@ mod clock;
 mod controls;
 mod disk;
 mod errors;
+mod events;
 mod faults;
 pub mod form;
 mod idempotency;

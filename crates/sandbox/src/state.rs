@@ -4,7 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
+
+use crate::events;
+use crate::resources;
 
 /// How long a saved answer is replayed, in seconds.
 const ANSWERS_LAST: i64 = 86_400;
@@ -14,6 +18,7 @@ const INDEXED: &[(&str, &[&str])] = &[
     ("balance_transaction", &["source", "type"]),
     ("charge", &["customer", "payment_intent"]),
     ("customer", &["email"]),
+    ("event", &["type"]),
     ("invoice", &["customer"]),
     ("invoice_payment", &["invoice"]),
     ("invoiceitem", &["customer", "invoice"]),
@@ -252,7 +257,29 @@ impl State {
 
     /// Begins a change to one account's objects that happens as a whole or not at all.
     pub(crate) fn begin<'a>(&'a mut self, account: &'a str, now: i64) -> Transaction<'a> {
-        Transaction { state: self, account, now, undo: Vec::new() }
+        let (undo, touched, origin) = (Vec::new(), IndexMap::new(), Origin::default());
+        Transaction { state: self, account, now, origin, undo, touched }
+    }
+}
+
+/// The call that a change comes from; empty for what happens by itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    pub(crate) request_id: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+/// An object at one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) record: Record,
+    /// What was answered for it then.
+    pub(crate) answer: Value,
+}
+
+impl Snapshot {
+    pub(crate) fn of(tx: &Transaction<'_>, record: &Record) -> Snapshot {
+        Snapshot { record: record.clone(), answer: resources::answer(tx, record) }
     }
 }
 
@@ -262,7 +289,10 @@ pub(crate) struct Transaction<'a> {
     pub(crate) account: &'a str,
     /// Seconds since 1970.
     pub(crate) now: i64,
+    pub(crate) origin: Origin,
     undo: Vec<(String, Option<Record>)>,
+    /// The objects whose changes are told, as they were before the first of them.
+    touched: IndexMap<String, Option<Snapshot>>,
 }
 
 impl Transaction<'_> {
@@ -302,6 +332,7 @@ impl Transaction<'_> {
 
     /// Stores a changed object.
     pub(crate) fn put(&mut self, record: Record) {
+        self.touch(&record);
         let id = record.id.clone();
         let before = self.state.place(self.account, record);
         self.undo.push((id, before));
@@ -309,12 +340,37 @@ impl Transaction<'_> {
 
     /// Takes an object away, as if it had never been.
     pub(crate) fn remove(&mut self, id: &str) {
+        if let Some(record) = self.find(id).cloned() {
+            self.touch(&record);
+        }
         let before = self.state.take(self.account, id);
         self.undo.push((id.to_owned(), before));
     }
 
-    /// Makes the change stand.
+    /// Notes an object as it is before it changes, or the one that a line or an item is shown in.
+    fn touch(&mut self, record: &Record) {
+        let id = match record.object() {
+            "line_item" => record.text("invoice"),
+            "subscription_item" => record.text("subscription"),
+            object if events::are_told_of(object) => &record.id,
+            _ => return,
+        };
+        if !self.touched.contains_key(id) {
+            let before = self.find(id).map(|before| Snapshot::of(self, before));
+            self.touched.insert(id.to_owned(), before);
+        }
+    }
+
+    /// Makes the change stand, with the events that it means.
     pub(crate) fn keep(mut self) {
+        for (id, before) in std::mem::take(&mut self.touched) {
+            events::tell(&mut self, &id, before.as_ref());
+        }
+        self.keep_untold();
+    }
+
+    /// Makes the change stand as something that has been so all along: no event tells it.
+    pub(crate) fn keep_untold(mut self) {
         for (id, _) in std::mem::take(&mut self.undo) {
             self.state.changes.records.insert((self.account.to_owned(), id));
         }

@@ -141,6 +141,14 @@ impl Table {
         self.object_types.get(name)
     }
 
+    /// The types of events that there are.
+    pub(crate) fn event_types(&self) -> &[String] {
+        match self.object("event").and_then(|event| event.types.get("type")).map(|kind| &kind.shape) {
+            Some(Shape::Enum(kinds)) => kinds,
+            _ => &[],
+        }
+    }
+
     /// The fields of an object by the value of its `object` field.
     pub(crate) fn object(&self, name: &str) -> Option<&Fields> {
         let kind = self.objects.get(name)?;

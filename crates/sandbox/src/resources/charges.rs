@@ -1,8 +1,9 @@
-//! Charges: what payment intents leave behind each time a card is tried. They are only read here.
+//! Charges: what payment intents leave behind each time a card is tried. Calls read and describe them.
 
 use serde_json::{Map, Value, json};
 
 use super::balance::{self, Movement};
+use super::customers::check_email;
 use super::{Action, Context, answer};
 use crate::cards::complaint;
 use crate::errors::Failure;
@@ -14,6 +15,12 @@ use crate::state::{Record, Transaction};
 pub(super) const ACTIONS: &[Action] = &[
     Action { operation: "GetChargesCharge", takes: &[], clears: &[], run: retrieve },
     Action {
+        operation: "PostChargesCharge",
+        takes: &["description", "metadata", "receipt_email", "shipping"],
+        clears: &[],
+        run: update,
+    },
+    Action {
         operation: "GetCharges",
         takes: &["created", "customer", "ending_before", "limit", "payment_intent", "starting_after"],
         clears: &[],
@@ -23,6 +30,20 @@ pub(super) const ACTIONS: &[Action] = &[
 
 fn retrieve(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     let record = ctx.named("charge", "charge")?;
+    Ok(answer(&ctx.tx, &record))
+}
+
+fn update(ctx: &mut Context<'_>) -> Result<Value, Failure> {
+    let mut record = ctx.named("charge", "charge")?;
+    if let Some(email) = ctx.params.text("receipt_email") {
+        check_email(email, "receipt_email")?;
+    }
+    let mut set = Map::new();
+    ctx.params.copy(&["description", "receipt_email", "shipping"], &mut set);
+    let before = record.value.get("metadata").cloned().unwrap_or_default();
+    set.insert("metadata".to_owned(), ctx.params.metadata(&before)?);
+    record.apply(set);
+    ctx.tx.put(record.clone());
     Ok(answer(&ctx.tx, &record))
 }
 

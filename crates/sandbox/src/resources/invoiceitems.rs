@@ -1,8 +1,8 @@
-//! Invoice items: create, retrieve, list, and the lines that they become on an invoice.
+//! Invoice items: create, retrieve, list, delete, and the lines that they become on an invoice.
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Context, customers, invoices, prices};
+use super::{Action, Context, customers, deleted, invoices, prices};
 use crate::errors::Failure;
 use crate::ids;
 use crate::money;
@@ -40,6 +40,7 @@ pub(super) const ACTIONS: &[Action] = &[
         clears: &[],
         run: list,
     },
+    Action { operation: "DeleteInvoiceitemsInvoiceitem", takes: &[], clears: &[], run: delete },
 ];
 
 fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
@@ -181,6 +182,28 @@ fn list(ctx: &mut Context<'_>) -> Result<Value, Failure> {
             && params.flag("pending").is_none_or(|pending| record.text("invoice").is_empty() == pending)
             && paging::within(params.get("created"), Some(record.integer("date")))
     })
+}
+
+/// Deletes an item that is pending or on a draft, with its line there.
+fn delete(ctx: &mut Context<'_>) -> Result<Value, Failure> {
+    let item = ctx.named("invoiceitem", "invoiceitem")?;
+    let invoice = item.text("invoice").to_owned();
+    if ctx.tx.get("invoice", &invoice).is_some_and(|invoice| invoice.text("status") != "draft") {
+        let message = format!("the item's invoice '{invoice}' is no draft; its items cannot be deleted");
+        return Err(Failure::refused(message).code("invoice_not_editable"));
+    }
+    let of_item = |line: &&Record| {
+        let parent = line.value.get("parent").into_iter().flat_map(|parent| parent.as_object());
+        parent.flat_map(Map::values).any(|details| details["invoice_item"] == item.id.as_str())
+    };
+    let lines = ctx.tx.all("line_item", ("invoice", &invoice));
+    let lines: Vec<String> = lines.filter(of_item).map(|line| line.id.clone()).collect();
+    for line in lines {
+        ctx.tx.remove(&line);
+    }
+    ctx.tx.remove(&item.id);
+    invoices::total_up(&mut ctx.tx, &invoice)?;
+    Ok(deleted("invoiceitem", &item.id))
 }
 
 /// Moves a customer's pending items of a currency to an invoice, newest first.

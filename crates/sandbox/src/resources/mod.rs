@@ -8,6 +8,7 @@ mod charges;
 mod coupons;
 mod customers;
 mod discounts;
+mod events;
 mod invoiceitems;
 mod invoices;
 mod payment_intents;
@@ -64,6 +65,7 @@ const TABLES: &[&[Action]] = &[
     charges::ACTIONS,
     coupons::ACTIONS,
     customers::ACTIONS,
+    events::ACTIONS,
     invoiceitems::ACTIONS,
     invoices::ACTIONS,
     invoices::PAYMENTS,
@@ -88,8 +90,14 @@ pub(crate) fn answer(tx: &Transaction<'_>, record: &Record) -> Value {
         "subscription_item" => subscriptions::answer_item(tx, record),
         "balance_transaction" => balance::transaction(tx, record),
         "coupon" => coupons::answer(tx, record),
+        "event" => events::event(tx, record),
         _ => objects::complete(record.value.clone()),
     }
+}
+
+/// A recurring price as a plan; nothing for one that is paid once.
+pub(crate) fn plan(price: &Record) -> Option<Value> {
+    (price.object() == "price" && prices::period(price).is_some()).then(|| prices::plan(price))
 }
 
 /// What is left of a deleted object.
@@ -135,6 +143,7 @@ pub(crate) fn settle(state: &mut State, now: i64) {
         match tx.find(&id).map_or("", Record::object) {
             "invoice" => invoices::advance(&mut tx, &id),
             "payment_intent" => payment_intents::lapse(&mut tx, &id),
+            "event" => crate::events::expire(&mut tx, &id),
             _ => subscriptions::wake(&mut tx, &id),
         }
         if let Some(mut record) = tx.find(&id).filter(|record| record.due() == Some(at)).cloned() {

@@ -18,6 +18,7 @@ pub(super) const ACTIONS: &[Action] = &[
         run: create,
     },
     Action { operation: "GetRefundsRefund", takes: &[], clears: &[], run: retrieve },
+    Action { operation: "PostRefundsRefund", takes: &["metadata"], clears: &[], run: update },
     Action {
         operation: "GetRefunds",
         takes: &["charge", "created", "ending_before", "limit", "payment_intent", "starting_after"],
@@ -96,6 +97,14 @@ fn charge(ctx: &Context<'_>) -> Result<Record, Failure> {
 
 fn retrieve(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     let record = ctx.named("refund", "id")?;
+    Ok(answer(&ctx.tx, &record))
+}
+
+fn update(ctx: &mut Context<'_>) -> Result<Value, Failure> {
+    let mut record = ctx.named("refund", "id")?;
+    let before = record.value.get("metadata").cloned().unwrap_or_default();
+    record.set("metadata", ctx.params.metadata(&before)?);
+    ctx.tx.put(record.clone());
     Ok(answer(&ctx.tx, &record))
 }
 

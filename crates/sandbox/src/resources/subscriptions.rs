@@ -267,7 +267,10 @@ pub(super) fn load(tx: &mut Transaction<'_>, id: &str, mut given: Map<String, Va
         );
     }
     if !ended(record.text("status")) {
-        record.wake_at(Some(end));
+        match trial.filter(|_| record.text("status") == "trialing") {
+            Some(end) => wake::await_trial_end(&mut record, end, tx.now),
+            None => record.wake_at(Some(end)),
+        }
     }
     tx.put(record);
     Ok(())

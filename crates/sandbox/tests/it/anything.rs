@@ -1,5 +1,5 @@
 //! Many calls in any order: each answer has its shape (the client sees to that), none is a fault of
-//! the sandbox, and at the end the books are right.
+//! the sandbox, and at the end the books are right and each event has its shape.
 
 use std::collections::HashMap;
 
@@ -152,6 +152,7 @@ async fn any_calls_in_any_order_leave_the_books_right() {
         let never = CALLS.iter().filter(|call| done.get(**call).is_none_or(|count| *count == 0)).count();
         assert!(never <= 4, "seed {seed}: too few of the calls went through: {done:#?}");
         check_books(&stripe, seed).await;
+        assert!(crate::events::after(&stripe, None).await.len() > 20, "seed {seed}");
     }
 }
 

@@ -9,6 +9,7 @@ mod customers;
 mod discounts;
 mod disk;
 mod errors;
+mod events;
 mod expand;
 mod faults;
 mod fixtures;

@@ -65,7 +65,10 @@ pub(super) fn create(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     if params.flag("cancel_at_period_end") == Some(true) {
         super::update::cancel_at_period_end(&mut record, Some(end), now);
     }
-    record.wake_at(Some(end));
+    match trial {
+        Some(_) => super::wake::await_trial_end(&mut record, end, now),
+        None => record.wake_at(Some(end)),
+    }
     ctx.tx.put(record.clone());
     customers::settle_currency(&mut ctx.tx, customer_id, &currency);
     first_invoice(ctx, record, trial.is_some())?;
@@ -127,7 +130,7 @@ fn first_invoice(ctx: &mut Context<'_>, mut record: Record, trial: bool) -> Resu
     if !charged {
         return bill::settle(&mut ctx.tx, invoice, Session::CustomerPresent);
     }
-    let period_end = record.due();
+    let (_, period_end) = bill::period(&ctx.tx, &record.id);
     record.set("status", "incomplete");
     record.hidden.insert("period_end".to_owned(), json!(period_end));
     record.wake_at(Some(ctx.tx.now + INCOMPLETE_FOR));

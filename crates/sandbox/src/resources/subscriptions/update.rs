@@ -94,7 +94,7 @@ fn set_trial(tx: &mut Transaction<'_>, record: &mut Record, end: i64) {
     record.set("trial_end", end);
     record.set("billing_cycle_anchor", end);
     record.set("status", "trialing");
-    record.wake_at(Some(end));
+    super::wake::await_trial_end(record, end, now);
     let (start, _) = bill::period(tx, &record.id);
     bill::set_period(tx, &record.id, (start, end));
     tx.put(record.clone());

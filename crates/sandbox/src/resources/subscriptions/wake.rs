@@ -1,18 +1,26 @@
 //! What happens to a subscription without anyone calling: periods and trials end, a first payment
 //! is not made in time, an invoice is paid or is not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cancel::end;
 use super::{bill, items, usual_method};
 use crate::resources::invoices;
 use crate::state::{Record, Transaction};
 
+/// How long before its end a trial's end is told, in seconds.
+const TOLD_BEFORE: i64 = 3 * 86_400;
+
 /// Does what a subscription is to do now.
 pub(in crate::resources) fn wake(tx: &mut Transaction<'_>, id: &str) {
     let Some(mut record) = tx.get("subscription", id).cloned() else { return };
     match record.text("status") {
         "incomplete" => expire(tx, record),
+        "trialing" if record.integer("trial_end") > tx.now => {
+            let end = record.integer("trial_end");
+            await_trial_end(&mut record, end, tx.now);
+            tx.put(record);
+        }
         "active" | "past_due" | "trialing" | "unpaid" => {
             if record.value.get("cancel_at_period_end") == Some(&Value::Bool(true)) {
                 end(tx, record);
@@ -27,6 +35,18 @@ pub(in crate::resources) fn wake(tx: &mut Transaction<'_>, id: &str) {
             record.wake_at(None);
             tx.put(record);
         }
+    }
+}
+
+/// Has a subscription woken at the end of its trial, and three days before, when that is told.
+pub(super) fn await_trial_end(record: &mut Record, end: i64, now: i64) {
+    let tell = end - TOLD_BEFORE;
+    if tell > now {
+        record.hidden.shift_remove("trial_told");
+        record.wake_at(Some(tell));
+    } else {
+        record.hidden.insert("trial_told".to_owned(), json!(end));
+        record.wake_at(Some(end));
     }
 }
 
