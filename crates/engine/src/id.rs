@@ -91,3 +91,7 @@ id!(
     /// An address that is told of what happens: `ntc_<uuid>`.
     NoticeId, "ntc_", "a notice's"
 );
+id!(
+    /// A message that tells of something: `msg_<uuid>`.
+    MessageId, "msg_", "a message's"
+);

@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod identity;
+pub mod notices;
 pub mod ports;
 pub mod provider_events;
 pub mod run;
@@ -21,7 +22,7 @@ pub use call::{Account, Attempt, Bound, Effect, Failure, Finding, Outcome, Recei
 pub use cause::{Cause, Queue};
 pub use error::{RunError, StepError};
 pub use event::{Actor, Entry, Event, Resolved, StepPath, TriggerKind};
-pub use id::{CompanyId, ConnectionId, EventId, KeyId, MemberId, NoticeId, RunId, WorkflowId};
+pub use id::{CompanyId, ConnectionId, EventId, KeyId, MemberId, MessageId, NoticeId, RunId, WorkflowId};
 pub use run::{
     Command, Context, Ending, Policy, Run, RunStatus, StepStatus, Summary, WaitReason, Waiting, Wake,
 };
