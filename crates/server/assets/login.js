@@ -10,6 +10,7 @@ async function call(method, headers, body) {
 }
 
 function show(who) {
+  part("use").hidden = true;
   part("in").hidden = !who;
   part("out").hidden = Boolean(who);
   part("state").textContent = who
@@ -36,10 +37,16 @@ part("form").addEventListener("submit", (event) => {
 part("leave").addEventListener("click", () => attempt(async () => (await call("DELETE", {}), null)));
 
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
+// What opens links in mails to look at them runs scripts too, and would use the link up: only a person clicks.
+part("use").addEventListener("click", () =>
+  attempt(() => call("POST", { "content-type": "application/json" }, JSON.stringify({ token }))));
+
 if (token) {
   // Out of the address bar and the history before anything else.
   history.replaceState(null, "", location.pathname);
-  attempt(() => call("POST", { "content-type": "application/json" }, JSON.stringify({ token })));
+  part("state").textContent = "Your link signs you in, once.";
+  part("use").hidden = false;
+  part("use").focus();
 } else {
   call("GET", {}).then(show, () => show(null));
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::App;
-use crate::api::session::refusal;
+use crate::api::session::{end_former, refusal};
 use crate::auth;
 use crate::error::{Code, Error};
 use crate::query::Query;
@@ -74,6 +74,7 @@ async fn come_back(app: &App, parts: &Parts) -> Result<Response, Error> {
     let by = member.actor(address(parts));
     let opened = app.store().open_session(member.company, SessionOf::Member(member.id), &by, app.now()).await;
     let opened = opened.map_err(refusal)?;
+    end_former(app, parts).await?;
     let untie = session::set_cookie(app, TIE, "", PATH, 0);
     gone_on(&onward, &[untie, session::open(app, &opened.token, opened.expires_at)])
 }

@@ -17,7 +17,8 @@ use crate::error::{Code, Error};
 use crate::query::Query;
 use crate::session;
 
-/// `POST /session`: with `x-api-key` a session of the key, else with the token of a link one of its member.
+/// `POST /session`: with `x-api-key` a session of the key, else with the token of a link one of its member. The session that
+/// the browser had before ends.
 ///
 /// # Errors
 /// 401 for an unknown key or token, whatever is wrong with it; 403 from another site; 400, 408, 413, 415, 429.
@@ -27,12 +28,12 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     if parts.headers.contains_key(header::ORIGIN) {
         session::own_origin(&parts, &app)?;
     }
+    let head = parts.clone();
     if parts.headers.contains_key(auth::API_KEY) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
         Fields::of(body::optional_object(Request::from_parts(parts, body)).await?).finish()?;
-        return with_key(&app, &caller).await;
+        return with_key(&app, &head, &caller).await;
     }
-    let head = parts.clone();
     let mut fields = Fields::of(body::required_object(Request::from_parts(parts, body)).await?);
     let token = fields.required("token");
     if let Some(other) = token.as_ref().filter(|token| !matches!(token, Value::Text(_))) {
@@ -44,13 +45,13 @@ pub async fn create(State(app): State<App>, request: Request) -> Result<Response
     with_link(&app, &head, token).await
 }
 
-async fn with_key(app: &App, caller: &Caller) -> Result<Response, Error> {
+async fn with_key(app: &App, parts: &Parts, caller: &Caller) -> Result<Response, Error> {
     let holder = match &caller.principal.holder {
         Holder::Key { id, .. } => SessionOf::Key(*id),
         Holder::Member { id, .. } => SessionOf::Member(*id),
     };
     let opened = app.store().open_session(caller.company(), holder, &caller.actor(), app.now()).await;
-    signed_in(app, opened).await
+    signed_in(app, parts, opened).await
 }
 
 async fn with_link(app: &App, parts: &Parts, token: &str) -> Result<Response, Error> {
@@ -64,17 +65,30 @@ async fn with_link(app: &App, parts: &Parts, token: &str) -> Result<Response, Er
     let by = member.actor(auth::address(parts).map(|address| address.to_canonical().to_string()));
     let holder = SessionOf::Member(member.id);
     let opened = app.store().open_session(member.company, holder, &by, app.now()).await;
-    signed_in(app, opened).await
+    signed_in(app, parts, opened).await
 }
 
 /// The answer that opens a session in the browser: who is signed in, and the cookie.
-async fn signed_in(app: &App, opened: Result<Opened, MemberError>) -> Result<Response, Error> {
+async fn signed_in(app: &App, parts: &Parts, opened: Result<Opened, MemberError>) -> Result<Response, Error> {
     let opened = opened.map_err(refusal)?;
+    end_former(app, parts).await?;
     let principal = app.store().authenticate_session(opened.token.reveal(), app.now()).await?;
     let principal = principal.ok_or_else(|| Error::new(Code::Unauthorized, "the session is over already"))?;
     // A key's session ends with the key.
     let end = principal.expires_at.unwrap_or(opened.expires_at);
     with_cookie(Answer::new(StatusCode::OK, &Me::of(&principal))?, &session::open(app, &opened.token, end))
+}
+
+/// Ends the session that a browser comes with when it gets another: nobody could sign out of it any more.
+///
+/// # Errors
+/// The database failed.
+pub async fn end_former(app: &App, parts: &Parts) -> Result<(), Error> {
+    let Some(token) = session::cookie(&parts.headers, session::SESSION) else { return Ok(()) };
+    let Some(former) = app.store().authenticate_session(&token, app.now()).await? else { return Ok(()) };
+    let by = former.actor(auth::address(parts).map(|address| address.to_canonical().to_string()));
+    app.store().end_session(&token, &by, app.now()).await?;
+    Ok(())
 }
 
 /// Why no session was opened: the key or the member ended in this very moment, or the database failed.

@@ -111,6 +111,44 @@ async fn a_link_signs_in_once() {
 }
 
 #[tokio::test]
+async fn a_link_is_used_by_a_click_alone() {
+    let server = Server::start().await;
+    let page = server.request("GET /login").without_key().send().await.body;
+    assert!(page.contains(r#"<button id="use" type="button" hidden>"#), "{page}");
+    let script = server.request("GET /login/page.js").without_key().send().await.body;
+    let (before, handler) = script.split_once(r#"part("use").addEventListener("click", () =>"#).unwrap();
+    let (handler, after) = handler.split_once(";\n").unwrap();
+    assert!(handler.contains("JSON.stringify({ token })"), "{script}");
+    assert!(!before.contains("{ token }") && !after.contains("{ token }"), "{script}");
+    assert!(after.contains("history.replaceState"), "it leaves the address bar at once all the same");
+}
+
+#[tokio::test]
+async fn a_browser_that_signs_in_anew_leaves_no_session_behind() {
+    let server = Server::start().await;
+    let post = |body: String| server.request("POST /api/v1/session").body(body);
+    let first = cookie(&post("{}".to_owned()).send().await).0;
+    let token = link(&server, MAIL, "viewer").await;
+    let link = post(serde_json::json!({ "token": token }).to_string()).session(&first).send().await;
+    assert_eq!(link.status, 200, "{}", link.body);
+    let second = cookie(&link).0;
+    let third = post(String::new()).header(&format!("cookie: loopfour_session={second}")).send().await;
+    let third = cookie(&third).0;
+    for (token, status) in [(&first, 401), (&second, 401), (&third, 200)] {
+        assert_eq!(server.request("GET /api/v1/me").session(token).send().await.status, status);
+    }
+    // Each is ended by whose it was.
+    let log = server.get("/audit?action=session.end").await.json();
+    let names: Vec<&str> =
+        log["data"].as_array().unwrap().iter().map(|row| row["actor"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, [MAIL, "test"]);
+    // A sign-in that is refused ends nothing.
+    let refused = post(r#"{"token":"x"}"#.to_owned()).session(&third).send().await;
+    refused.check_error(401, "UNAUTHORIZED", &[]);
+    assert_eq!(server.request("GET /api/v1/me").session(&third).send().await.status, 200);
+}
+
+#[tokio::test]
 async fn what_is_no_sign_in_is_said() {
     let server = Server::start().await;
     let rows: [(&str, &[&str]); 4] = [
