@@ -103,7 +103,8 @@ pub struct ProviderEvent {
     pub provider_event_id: Option<String>,
     /// Its type.
     pub kind: String,
-    /// The connection that it belongs to, where the provider has connections.
+    /// The connection that it belongs to, where the provider has connections; of an unrouted one the connection whose
+    /// secret signed it, if one did.
     pub connection: Option<ConnectionId>,
     /// How it stands.
     pub status: EventStatus,
@@ -165,6 +166,13 @@ pub trait Inbox: Send + Sync + 'static {
     /// The company's active workflows with such a trigger, from memory: true from the moment on that the change of a
     /// workflow is acknowledged.
     fn active(&self, company: CompanyId, trigger: TriggerKind) -> Vec<Active>;
+
+    /// Whether the company has this workflow, active or not.
+    fn has_workflow(
+        &self,
+        company: CompanyId,
+        workflow: WorkflowId,
+    ) -> impl Future<Output = Result<bool, JournalError>> + Send;
 
     /// Keeps an event and its hand-overs, unless the provider's event is there already. Returns only after that is durable.
     fn keep(&self, event: NewEvent) -> impl Future<Output = Result<Kept, JournalError>> + Send;
