@@ -112,6 +112,7 @@ pub async fn run(
         restarted_from: None,
         by: Some(Actor::system("loopfour run")),
         cause: None,
+        queue: None,
         kept: Vec::new(),
     };
     let started = host.start(start).await.map_err(|cause| Failure::refused(cause.to_string()))?;

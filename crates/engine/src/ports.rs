@@ -100,7 +100,7 @@ pub struct Turn {
     pub workflow: WorkflowId,
     /// Which of them count together.
     pub queue: Queue,
-    /// It was its turn already: its first step was looked at.
+    /// It was its turn already: it is not `pending`.
     pub begun: bool,
 }
 
@@ -306,6 +306,8 @@ pub struct Start {
     /// Why, where nobody asked for it by name. A second start for the same workflow and cause is
     /// [`JournalError::Exists`].
     pub cause: Option<Cause>,
+    /// Whose turn it waits for; none: what the workflow's `settings.concurrency` says.
+    pub queue: Option<Queue>,
     /// Steps of that run whose results it keeps ([`Run::kept`]).
     pub kept: Vec<Event>,
 }

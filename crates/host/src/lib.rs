@@ -166,7 +166,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             restarted_from: start.restarted_from,
             by: start.by,
             cause: start.cause,
-            queue: None,
+            queue: start.queue,
         };
         let first = Entry { seq: 1, at: now, event };
         let mut run =

@@ -149,6 +149,7 @@ impl World {
             restarted_from: None,
             by: None,
             cause: None,
+            queue: None,
             kept: Vec::new(),
         };
         let (journal, gate, clock) = (self.journal.clone(), self.gate.clone(), self.clock.clone());

@@ -67,6 +67,7 @@ pub async fn restart(
         restarted_from: Some(id),
         by: Some(caller.actor()),
         cause: None,
+        queue: None,
         kept,
     };
     let started = app.runs().start(start).await.map_err(start::refused)?;

@@ -91,6 +91,7 @@ pub async fn run(
         restarted_from: None,
         by: Some(caller.actor()),
         cause: None,
+        queue: None,
         kept: Vec::new(),
     };
     let (started, version) = match app.runs().start(start).await {
