@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use hyper::header::{self, HeaderValue};
-use hyper::{StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 use loopfour_engine::Actor;
 use loopfour_store::{AuditFilter, AuditHead, AuditRow, Deed, Scope};
 use serde::Serialize;
@@ -75,17 +75,25 @@ fn kind(actor: &Actor) -> &'static str {
     }
 }
 
-/// `GET /audit`: the newest first, or with `format=jsonl` everything from the first on.
+/// `GET /audit`: the newest first, or with `format=jsonl` everything from the first on. `HEAD` exports nothing, and says so
+/// nowhere.
 ///
 /// # Errors
 /// 400, 401, 403.
-pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Response, Error> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    method: Method,
+    uri: Uri,
+) -> Result<Response, Error> {
     caller.needs(Scope::Admin)?;
     let mut query = Query::of(&uri);
     if query.choice("format", &[("json", false), ("jsonl", true)]) == Some(true) {
         query.finish()?;
         // The chain is whole or nothing: nothing else can be asked for.
-        return export(app, caller).await;
+        let nothing = || Body::from_stream(stream::empty::<Result<Bytes, Error>>());
+        let body = if method == Method::HEAD { nothing() } else { export(app, caller).await? };
+        return Ok(as_file(body));
     }
     let filter = AuditFilter {
         action: query.text("action"),
@@ -100,19 +108,23 @@ pub async fn list(State(app): State<App>, caller: Caller, uri: Uri) -> Result<Re
 }
 
 /// The whole log as lines; the last one has the head, by which a log that was cut later is found out.
-async fn export(app: App, caller: Caller) -> Result<Response, Error> {
+async fn export(app: App, caller: Caller) -> Result<Body, Error> {
     let company = caller.company();
     let deed = Deed::new("audit.export", "company", company);
     app.store().record(company, &caller.actor(), deed, app.now()).await?;
     let head = app.store().audit_head(company).await?;
     let lines = Lines { access: Access::of(caller, &app), app, head, after: Some(0) };
     let lines = stream::unfold(lines, async |mut lines| Some((lines.next().await?, lines)));
-    let mut response = Response::new(Body::from_stream(lines));
+    Ok(Body::from_stream(lines))
+}
+
+fn as_file(body: Body) -> Response {
+    let mut response = Response::new(body);
     let kind = HeaderValue::from_static("application/jsonl");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     let disposition = HeaderValue::from_static("attachment; filename=\"audit.jsonl\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
-    Ok(response)
+    response
 }
 
 /// An export under way, which holds a part of the log at most.

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use loopfour_engine::identity::{Identity, SignInError};
 use loopfour_engine::{Actor, Timestamp};
-use loopfour_store::{Deed, MemberError, MemberRow, Role, SessionOf};
+use loopfour_store::{Deed, MemberChange, MemberError, MemberRow, Role, SessionOf};
 use serde_json::json;
 use tracing::warn;
 
@@ -134,8 +134,8 @@ async fn note(app: &App, by: &Actor, who: &str, why: &str) {
 }
 
 /// The member that the person is: the one bound to the identity, else one with the verified address, else, where a group
-/// gives a role, a new one of the company `default`. There a group's role counts at each sign-in; in other companies their
-/// own admins say who may do what.
+/// gives a role, a new one of the company `default`. There a group's role counts at each sign-in, and who came by a group and
+/// is in none any more is made inactive; in other companies their own admins say who may do what.
 async fn member(app: &App, identity: &Identity, by: &Actor) -> Result<MemberRow, Error> {
     let (store, now) = (app.store(), app.now());
     let role = role(app, identity);
@@ -157,7 +157,13 @@ async fn member(app: &App, identity: &Identity, by: &Actor) -> Result<MemberRow,
     // Groups count for the company `default` alone. Who came by a group, and is in none any more, has no role left.
     let role = role.filter(|_| member.company == store.default_company());
     match role.or(member.invited_as) {
-        None => Err(without_group(&member)),
+        None => {
+            // Sessions and keys from before are not to outlive what they came by.
+            let change = MemberChange { active: Some(false), ..MemberChange::default() };
+            let ended = store.update_member(member.company, member.id, change, by, now).await;
+            ended.map_err(|error| denied(error, &member.email))?;
+            Err(without_group(&member))
+        }
         Some(role) if role == member.role => Ok(member),
         Some(role) => {
             let changed = store.set_role_by_group(member.company, member.id, role, by, now).await;

@@ -72,6 +72,13 @@ async fn an_export_is_the_whole_chain_and_its_head() {
     let server = Server::start().await;
     // More than two parts.
     fill(&server, 1_200).await;
+    // Whoever asks for the head alone exports nothing, and no row says so.
+    let before = server.store.audit_head(server.store.default_company()).await.unwrap().count;
+    let asked = server.request("HEAD /api/v1/audit?format=jsonl").send().await;
+    assert_eq!((asked.status, &*asked.headers["content-type"], &*asked.body), (200, "application/jsonl", ""));
+    assert!(!asked.headers.contains_key("content-length"), "{:?}", asked.headers);
+    let after = server.store.audit_head(server.store.default_company()).await.unwrap().count;
+    assert_eq!(after, before);
     let export = server.get("/audit?format=jsonl").await;
     assert_eq!((export.status, &*export.headers["content-type"]), (200, "application/jsonl"));
     let lines: Vec<Value> = export.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

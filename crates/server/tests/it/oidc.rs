@@ -254,12 +254,16 @@ async fn groups_make_members_of_the_default_company_and_set_their_role() {
     fake.say(Ok(Fake::person("1", Some("new@example.com"), &["readers"])));
     assert_eq!(who(&server, &signed_in(&server).await).await, ("default".to_owned(), MAIL.to_owned(), 3));
     // Who came by a group is nobody without one, until a person says otherwise; the invitation holds beside groups.
-    let without = || Ok(Fake::person("1", None, &["x"]));
+    let without = || Ok(Fake::person("1", Some(MAIL), &["x"]));
     fake.say(without());
     refused(&signed_in(&server).await, 403, "gives access here any more");
     let members = server.get("/members").await;
     let change = format!("/members/{}", members.text("/data/0/id"));
-    server.request(&format!("PATCH /api/v1{change}")).body(r#"{"role":"operator"}"#).send().await;
+    server
+        .request(&format!("PATCH /api/v1{change}"))
+        .body(r#"{"role":"operator","active":true}"#)
+        .send()
+        .await;
     assert_eq!(who(&server, &signed_in(&server).await).await.2, 4);
     fake.say(Ok(Fake::person("1", None, &["bosses"])));
     assert_eq!(who(&server, &signed_in(&server).await).await.2, 7);
@@ -283,11 +287,41 @@ async fn groups_make_members_of_the_default_company_and_set_their_role() {
 async fn who_came_by_a_group_may_be_invited_too() {
     let (server, fake) = server(Ok(Fake::person("1", Some(MAIL), &["readers"]))).await;
     assert_eq!(who(&server, &signed_in(&server).await).await.2, 3);
-    fake.say(Ok(Fake::person("1", None, &[])));
-    refused(&signed_in(&server).await, 403, "gives access here any more");
     let invited = server.post("/members", &format!(r#"{{"email":"{MAIL}","role":"viewer"}}"#)).await;
     assert_eq!(invited.status, 201, "{}", invited.body);
+    fake.say(Ok(Fake::person("1", None, &[])));
     assert_eq!(who(&server, &signed_in(&server).await).await.2, 3);
+}
+
+#[tokio::test]
+async fn who_loses_the_last_group_loses_sessions_and_keys_with_it() {
+    let (server, fake) = server(Ok(Fake::person("1", Some(MAIL), &["bosses"]))).await;
+    let opened = signed_in(&server).await;
+    let cookies = opened.all("set-cookie");
+    let session = cookies.iter().find_map(|cookie| cookie.strip_prefix("loopfour_session=")).unwrap();
+    let session = session.split(';').next().unwrap();
+    let made = server.request("POST /api/v1/keys").session(session);
+    let made = made.body(r#"{"name":"mine","scopes":["runs:read"]}"#).send().await;
+    let key = made.text("/data/key");
+    let both = async || {
+        let session = server.request("GET /api/v1/me").session(session).send().await.status;
+        (session, server.request("GET /api/v1/me").key(&key).send().await.status)
+    };
+    assert_eq!(both().await, (200, 200));
+    fake.say(Ok(Fake::person("1", Some(MAIL), &["x"])));
+    refused(&signed_in(&server).await, 403, "gives access here any more");
+    assert_eq!(both().await, (401, 401));
+    let row = server.get("/audit?action=member.update").await.json()["data"][0].to_string();
+    assert!(
+        row.contains(r#""name":"OpenID""#) && row.contains(r#""after":{"role":"admin","active":false}"#),
+        "{row}"
+    );
+    // The provider alone brings nobody back whom it made go.
+    fake.say(Ok(Fake::person("1", Some(MAIL), &["bosses"])));
+    refused(&signed_in(&server).await, 403, "is not an active member");
+    let id = server.get("/members").await.text("/data/0/id");
+    server.request(&format!("PATCH /api/v1/members/{id}")).body(r#"{"active":true}"#).send().await;
+    assert_eq!(who(&server, &signed_in(&server).await).await.2, 7);
 }
 
 #[tokio::test]
