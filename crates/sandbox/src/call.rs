@@ -21,6 +21,7 @@ use crate::limits::{Counted, Limits};
 use crate::objects;
 use crate::params::Params;
 use crate::resources::{self, Action, Context};
+use crate::sender::Post;
 use crate::state::{Origin, Saved, State};
 use crate::store::Store;
 use crate::storm::{Met, Weather};
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Mutex<Limits>,
     pub(crate) calls: Mutex<Calls>,
     pub(crate) in_flight: InFlight,
+    pub(crate) post: Post,
 }
 
 impl Shared {

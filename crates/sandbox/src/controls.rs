@@ -9,12 +9,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::call::{Answer, Request, Shared};
+use crate::deliveries::{self, Wanted};
 use crate::errors::Failure;
 use crate::faults::Fault;
 use crate::form::{self, Node};
 use crate::keys::DEFAULT_ACCOUNT;
 use crate::limits::Rates;
 use crate::resources;
+use crate::sender::Settings;
 use crate::state::State;
 use crate::storm::{Storm, Weather};
 
@@ -23,7 +25,8 @@ type Refusal = (u16, String);
 
 const KNOWN: &str = "GET calls?after=…; GET in_flight; GET objects?type=…; GET, POST, DELETE faults; \
                      GET, POST, DELETE storm; GET, POST clock; POST fixtures; GET, POST, DELETE limits; \
-                     GET, POST, DELETE keys; POST authenticate; POST reset";
+                     GET, POST, DELETE keys; GET, POST deliveries; POST events/…/resend; \
+                     POST authenticate; POST reset";
 
 /// Answers a call of a control.
 pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
@@ -88,8 +91,16 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
             shared.keys.clear();
             Ok(json!({"keys": []}))
         }
+        ("GET", "deliveries") => list_deliveries(shared, request).await,
+        ("POST", "deliveries") => {
+            shared.post.set(parse(request)?);
+            Ok(json!(shared.post.settings()))
+        }
         ("POST", "authenticate") => authenticate(shared, request).await,
         ("POST", "reset") => reset(shared).await,
+        ("POST", name) if resent(name).is_some() => {
+            resend(shared, request, resent(name).unwrap_or_default()).await
+        }
         (method, _) => {
             let message = format!("there is no control {method} {}; there are {KNOWN}", request.path);
             Err((404, message))
@@ -127,12 +138,10 @@ async fn objects(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
 }
 
 fn list_objects(state: &mut State, wanted: Option<&str>, now: i64) -> Value {
-    let all = state.records().into_iter();
+    let all = state.records(wanted).into_iter();
+    let besides = ["delivery", "event"];
     let chosen: Vec<(String, String)> = all
-        .filter(|(_, record)| match wanted {
-            Some(wanted) => record.object() == wanted,
-            None => record.object() != "event",
-        })
+        .filter(|(_, record)| wanted.is_some() || !besides.contains(&record.object()))
         .map(|(account, record)| (account.to_owned(), record.id.clone()))
         .collect();
     let (mut objects, mut hidden) = (Vec::new(), Map::new());
@@ -174,6 +183,43 @@ async fn advance(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
     let moved = shared.store.run(moved).await.ok_or_else(unwritten)?;
     moved.ok_or_else(|| refuse("the clock goes no further than a hundred years ahead".to_owned()))?;
     Ok(clock(shared))
+}
+
+async fn list_deliveries(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let wanted = Wanted {
+        event: parameter(request, "event")?,
+        endpoint: parameter(request, "endpoint")?,
+        status: parameter(request, "status")?,
+    };
+    let listed = shared.store.run(move |state| deliveries::list(state, &wanted)).await;
+    let listed = listed.ok_or_else(unwritten)?;
+    Ok(json!({"settings": shared.post.settings(), "deliveries": listed}))
+}
+
+/// The event that the name of a control says is to be sent again.
+fn resent(name: &str) -> Option<&str> {
+    name.strip_prefix("events/")?.strip_suffix("/resend")
+}
+
+/// Which event of which account is sent again, and to which endpoint only.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Resend {
+    account: Option<String>,
+    endpoint: Option<String>,
+}
+
+async fn resend(shared: &Shared, request: &Request, event: &str) -> Result<Value, Refusal> {
+    let asked: Resend = if request.body.is_empty() { Resend::default() } else { parse(request)? };
+    let (event, now) = (event.to_owned(), shared.clock.seconds());
+    let done = move |state: &mut State| {
+        let mut tx = state.begin(asked.account.as_deref().unwrap_or(DEFAULT_ACCOUNT), now);
+        let sent = deliveries::resend(&mut tx, &event, asked.endpoint.as_deref())?;
+        tx.keep();
+        Ok(sent)
+    };
+    let sent = shared.store.run(done).await.ok_or_else(unwritten)?.map_err(refuse)?;
+    Ok(json!({"deliveries": sent}))
 }
 
 fn limits(shared: &Shared) -> Value {
@@ -263,5 +309,6 @@ async fn reset(shared: &Shared) -> Result<Value, Refusal> {
     shared.limits().set(Rates::default());
     shared.keys.clear();
     shared.calls().clear();
+    shared.post.set(Settings::default());
     Ok(clock(shared))
 }

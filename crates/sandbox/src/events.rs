@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::deliveries;
 use crate::ids;
 use crate::resources;
 use crate::state::{Record, Snapshot, Transaction};
@@ -189,11 +190,13 @@ fn record(tx: &mut Transaction<'_>, kind: &str, data: &Value) {
     let mut event = tx.create(&id, now, value);
     event.hidden = hidden;
     event.wake_at(Some(now + KEPT_FOR));
-    tx.put(event);
+    tx.put(event.clone());
+    deliveries::plan(tx, &event);
 }
 
-/// Forgets an event whose time is over.
+/// Forgets an event whose time is over, with its deliveries.
 pub(crate) fn expire(tx: &mut Transaction<'_>, id: &str) {
+    deliveries::forget(tx, id);
     tx.remove(id);
 }
 

@@ -2,13 +2,18 @@
 //! misbehaves when asked. It speaks one version of the API, `2026-08-26.dahlia`, and knows some of
 //! its operations; what it does not know it refuses by name instead of faking it.
 //!
-//! Each change of state is told by events (`/v1/events`), kept for thirty days; what fixtures bring is not.
+//! Each change of state is told by events (`/v1/events`), kept for thirty days; what fixtures bring is not. They are
+//! delivered, signed, to the webhook endpoints that want them, and tried again by the sandbox's clock for three days
+//! (after 5 s, 1 min, 10 min, 1 h, 3 h, 6 h, 12 h, 24 h, 24 h); the time in a signature is the real one. An endpoint
+//! with `connect` is the default account's, and gets the events of all other accounts.
 //!
 //! The API lives under `/v1/`, for any key `sk_test_…` or `rk_test_…` and any OAuth token that it was told of by
 //! `POST /_sandbox/keys` (`{"key", "account"?, "connected"?, "revoked"?, "expires_at"?, "permissions"?}`, the
 //! whole of it each time). Each key is an account's, and each account's objects are its own. The sandbox's own controls
 //! live under `/_sandbox/` and need no key: `calls`, `in_flight`, `objects`, `faults`, `storm`,
-//! `clock`, `fixtures`, `limits`, `keys`, `authenticate`, `reset`.
+//! `clock`, `fixtures`, `limits`, `keys`, `authenticate`, `deliveries` (what was delivered and what waits; POST
+//! `{"paused"?, "duplicates"?, "newest_first"?}` holds it back, sends it more than once, or backwards),
+//! `events/<id>/resend`, `reset`.
 //! In a data folder every change is on the disk before it is answered; without one all is in memory.
 //!
 //! ```
@@ -28,6 +33,7 @@ mod calls;
 mod cards;
 mod clock;
 mod controls;
+mod deliveries;
 mod disk;
 mod errors;
 mod events;
@@ -42,6 +48,7 @@ mod objects;
 mod paging;
 mod params;
 mod resources;
+mod sender;
 mod server;
 pub mod shape;
 mod state;
@@ -66,7 +73,8 @@ use crate::faults::Faults;
 use crate::idempotency::InFlight;
 use crate::keys::Keys;
 use crate::limits::Limits;
-use crate::store::Store;
+use crate::sender::Post;
+use crate::store::{Opened, Store};
 use crate::storm::Weather;
 use crate::table::TABLE;
 
@@ -149,7 +157,7 @@ impl Sandbox {
     pub fn open(config: Config) -> Result<Sandbox, Error> {
         std::sync::LazyLock::force(&TABLE);
         let fixtures = config.fixtures.map(read_fixtures).transpose()?;
-        let (store, clock, thread) = Store::open(config.data.as_deref(), fixtures)?;
+        let Opened { store, clock, wake, thread } = Store::open(config.data.as_deref(), fixtures)?;
         let shared = Arc::new(Shared {
             store,
             clock,
@@ -159,6 +167,7 @@ impl Sandbox {
             limits: Mutex::new(Limits::default()),
             calls: Mutex::new(Calls::default()),
             in_flight: InFlight::default(),
+            post: Post::new(wake),
         });
         Ok(Sandbox { shared, thread, reach: config.reach })
     }

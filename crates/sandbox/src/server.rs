@@ -22,6 +22,7 @@ use crate::clock::http_date;
 use crate::controls;
 use crate::errors::Failure;
 use crate::ids;
+use crate::sender;
 
 /// The largest request body, in bytes.
 const LARGEST_BODY: usize = 2 * 1024 * 1024;
@@ -33,6 +34,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Serves until `shutdown` ends, then lets the calls in flight end.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: &TcpListener, shutdown: impl Future<Output = ()>) {
     let (stop, stopped) = watch::channel(());
+    let sender = tokio::spawn(sender::run(Arc::clone(&shared)));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -55,6 +57,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: &TcpListener, shutdown:
     if tokio::time::timeout(DRAIN_TIME, drained).await.is_err() {
         connections.shutdown().await;
     }
+    // What it has under way is sent again after the next start.
+    sender.abort();
+    drop(sender.await);
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream, mut stopped: watch::Receiver<()>) {

@@ -18,6 +18,7 @@ const INDEXED: &[(&str, &[&str])] = &[
     ("balance_transaction", &["source", "type"]),
     ("charge", &["customer", "payment_intent"]),
     ("customer", &["email"]),
+    ("delivery", &["event"]),
     ("event", &["type"]),
     ("invoice", &["customer"]),
     ("invoice_payment", &["invoice"]),
@@ -110,10 +111,20 @@ impl Record {
         let own = self.value.get("automatically_finalizes_at");
         own.or_else(|| self.hidden.get("wakes_at"))?.as_i64()
     }
+
+    /// Where it is a delivery that is to be tried: to which endpoint, and its place among those to it.
+    fn attempt(&self, account: &str) -> Option<(&str, Try)> {
+        let waits = self.object() == "delivery" && self.text("status") == "pending";
+        let at = self.value.get("next").filter(|_| waits)?.as_i64()?;
+        Some((self.text("endpoint"), (at, self.place.1, account.to_owned(), self.id.clone())))
+    }
 }
 
 /// The kind of object, a field and its value; field and value are empty for the list of all.
 type ListKey = (String, &'static str, String);
+
+/// When a delivery is to be tried, the order of making, its account and its id.
+type Try = (i64, i64, String, String);
 
 /// An answer kept under its idempotency key.
 #[derive(Debug, Clone)]
@@ -140,6 +151,8 @@ pub(crate) struct Account {
 pub(crate) struct Changes {
     pub(crate) everything: bool,
     pub(crate) clock: bool,
+    /// Something is to be delivered; there is nothing to write for that.
+    pub(crate) deliveries: bool,
     pub(crate) records: BTreeSet<(String, String)>,
     pub(crate) answers: BTreeSet<(String, String)>,
 }
@@ -155,6 +168,8 @@ impl Changes {
 pub(crate) struct State {
     accounts: HashMap<String, Account>,
     sequence: i64,
+    /// What is to be delivered and is not under way, by endpoint.
+    tries: HashMap<String, BTreeSet<Try>>,
     pub(crate) changes: Changes,
 }
 
@@ -168,6 +183,10 @@ impl State {
             entry.lists.entry(key).or_default().insert(record.place, record.id.clone());
         }
         entry.due.extend(record.due().map(|at| (at, record.id.clone())));
+        if let Some((endpoint, attempt)) = record.attempt(account) {
+            self.tries.entry(endpoint.to_owned()).or_default().insert(attempt);
+            self.changes.deliveries = true;
+        }
         entry.records.insert(record.id.clone(), record);
         before
     }
@@ -186,6 +205,14 @@ impl State {
         if let Some(at) = record.due() {
             entry.due.remove(&(at, record.id.clone()));
         }
+        if let Some((endpoint, attempt)) = record.attempt(account)
+            && let Some(tries) = self.tries.get_mut(endpoint)
+        {
+            tries.remove(&attempt);
+            if tries.is_empty() {
+                self.tries.remove(endpoint);
+            }
+        }
         Some(record)
     }
 
@@ -193,11 +220,12 @@ impl State {
         self.accounts.get(account)?.records.get(id)
     }
 
-    /// Every object of every account, oldest first, with its account.
-    pub(crate) fn records(&self) -> Vec<(&str, &Record)> {
+    /// Every object of every account, or of one kind, oldest first, with its account.
+    pub(crate) fn records(&self, object: Option<&str>) -> Vec<(&str, &Record)> {
         let pairs = self.accounts.iter();
         let mut all: Vec<(&str, &Record)> = pairs
             .flat_map(|(account, entry)| entry.records.values().map(move |record| (account.as_str(), record)))
+            .filter(|(_, record)| object.is_none_or(|object| record.object() == object))
             .collect();
         all.sort_by_key(|(_, record)| record.place);
         all
@@ -209,6 +237,40 @@ impl State {
             let (at, id) = entry.due.first().filter(|(at, _)| *at <= now)?;
             Some((account.clone(), id.clone(), *at))
         })
+    }
+
+    /// When an object does something by itself next.
+    pub(crate) fn next_due(&self) -> Option<i64> {
+        self.accounts.values().filter_map(|account| Some(account.due.first()?.0)).min()
+    }
+
+    /// When a delivery to one of some endpoints is to be tried next.
+    pub(crate) fn next_try(&self, to: impl Fn(&str) -> bool) -> Option<i64> {
+        let tries = self.tries.iter().filter(|(endpoint, _)| to(endpoint));
+        tries.filter_map(|(_, tries)| Some(tries.first()?.0)).min()
+    }
+
+    /// Takes what is to be delivered by now, as much for each endpoint as there is room for: its account and id.
+    /// It is not given again before it is stored anew.
+    pub(crate) fn lease(
+        &mut self,
+        now: i64,
+        room: impl Fn(&str) -> usize,
+        newest_first: bool,
+    ) -> Vec<(String, String)> {
+        let mut taken = Vec::new();
+        for (endpoint, tries) in &mut self.tries {
+            for _ in 0..room(endpoint) {
+                let mut due = tries.range(..(now + 1, i64::MIN, String::new(), String::new()));
+                let next = if newest_first { due.next_back() } else { due.next() };
+                let Some(attempt) = next.cloned() else { break };
+                tries.remove(&attempt);
+                taken.push(attempt);
+            }
+        }
+        self.tries.retain(|_, tries| !tries.is_empty());
+        taken.sort_by_key(|(_, order, ..)| if newest_first { -order } else { *order });
+        taken.into_iter().map(|(_, _, account, id)| (account, id)).collect()
     }
 
     /// The answer saved under a key, unless it has expired.
@@ -315,6 +377,14 @@ impl Transaction<'_> {
         let (field, value) = by.unwrap_or_default();
         let key = (object.to_owned(), field, value.to_owned());
         self.state.accounts.get(self.account)?.lists.get(&key)
+    }
+
+    /// The webhook endpoints of an account, any account, oldest first.
+    pub(crate) fn endpoints(&self, account: &str) -> impl Iterator<Item = &Record> {
+        let key = ("webhook_endpoint".to_owned(), "", String::new());
+        let entry = self.state.accounts.get(account);
+        let ids = entry.and_then(|entry| entry.lists.get(&key)).into_iter().flat_map(BTreeMap::values);
+        ids.filter_map(move |id| entry?.records.get(id))
     }
 
     /// The objects of such a list, oldest first.

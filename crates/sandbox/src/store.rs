@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::Error;
 use crate::clock::Clock;
 use crate::controls::{Existing, Fixtures};
 use crate::disk::Disk;
 use crate::resources;
-use crate::state::State;
+use crate::state::{Changes, State};
 
 /// The most pieces of work that one commit covers.
 const BATCH: usize = 256;
@@ -28,6 +28,15 @@ enum Written {
     No,
 }
 
+/// A store that has been opened.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<Clock>,
+    /// Told when there is something to deliver, or when something happens by itself earlier than was thought.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
 /// A handle to the state.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -40,7 +49,7 @@ impl Store {
     pub(crate) fn open(
         folder: Option<&Path>,
         fixtures: Option<(PathBuf, Fixtures)>,
-    ) -> Result<(Store, Arc<Clock>, JoinHandle<()>), Error> {
+    ) -> Result<Opened, Error> {
         let mut disk = Disk::open(folder)?;
         let mut state = disk.load()?;
         let clock = Arc::new(Clock::ahead_by(disk.clock()?));
@@ -51,10 +60,12 @@ impl Store {
             disk.commit(&state, &changes, clock.offset())?;
         }
         let (sender, receiver) = mpsc::channel(1024);
-        let owner = Owner { disk, state, clock: Arc::clone(&clock), receiver };
+        let wake = Arc::new(Notify::new());
+        let (own_clock, own_wake) = (Arc::clone(&clock), Arc::clone(&wake));
+        let owner = Owner { disk, state, clock: own_clock, wake: own_wake, next: None, receiver };
         let thread = std::thread::Builder::new().name("sandbox-store".to_owned());
         let thread = thread.spawn(move || owner.run()).map_err(Error::System)?;
-        Ok((Store { sender }, clock, thread))
+        Ok(Opened { store: Store { sender }, clock, wake, thread })
     }
 
     /// Runs work on the state and gives its result after everything it changed is on the disk.
@@ -82,6 +93,9 @@ struct Owner {
     disk: Disk,
     state: State,
     clock: Arc<Clock>,
+    wake: Arc<Notify>,
+    /// When something happens by itself next, as far as was told.
+    next: Option<i64>,
     receiver: mpsc::Receiver<Work>,
 }
 
@@ -106,6 +120,7 @@ impl Owner {
             for finish in finishes {
                 finish(outcome);
             }
+            self.tell(&changes);
             if let Err(error) = written {
                 tracing::error!(%error, "the sandbox could not write its file; these calls have not happened");
                 match self.disk.load() {
@@ -113,6 +128,15 @@ impl Owner {
                     Err(error) => return tracing::error!(%error, "nor read it again; the sandbox stops"),
                 }
             }
+        }
+    }
+
+    /// Wakes the sender where that has something to do, or has to be on its feet at another time.
+    fn tell(&mut self, changes: &Changes) {
+        let next = self.state.next_due();
+        if changes.deliveries || changes.clock || changes.everything || next != self.next {
+            self.next = next;
+            self.wake.notify_one();
         }
     }
 }

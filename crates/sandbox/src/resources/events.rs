@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Action, Context, answer};
+use crate::deliveries;
 use crate::errors::Failure;
 use crate::paging::{self, Listing, Order};
 use crate::state::{Record, Transaction};
@@ -47,6 +48,9 @@ fn list(ctx: &mut Context<'_>) -> Result<Value, Failure> {
     paging::page(ctx, &listing, |record| {
         wanted.is_none_or(|wanted| matches(wanted, record.text("type")))
             && kinds.as_ref().is_none_or(|kinds| kinds.contains(&record.text("type")))
+            && params
+                .flag("delivery_success")
+                .is_none_or(|it| deliveries::succeeded(&ctx.tx, &record.id) == it)
             && paging::within(params.get("created"), Some(record.integer("created")))
     })
 }
@@ -57,7 +61,7 @@ fn matches(wanted: &str, kind: &str) -> bool {
 }
 
 /// The event with its object as it was, and to how many endpoints it has still to be delivered.
-pub(super) fn event(_tx: &Transaction<'_>, record: &Record) -> Value {
+pub(super) fn event(tx: &Transaction<'_>, record: &Record) -> Value {
     let field = |name: &str| record.value.get(name).cloned().unwrap_or_default();
     let data: Value = serde_json::from_str(record.hidden_text("data")).unwrap_or_default();
     json!({
@@ -67,7 +71,7 @@ pub(super) fn event(_tx: &Transaction<'_>, record: &Record) -> Value {
         "created": field("created"),
         "data": data,
         "livemode": false,
-        "pending_webhooks": 0,
+        "pending_webhooks": deliveries::pending(tx, &record.id),
         "request": field("request"),
         "type": field("type"),
     })

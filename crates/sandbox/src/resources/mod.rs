@@ -17,6 +17,7 @@ mod prices;
 mod products;
 mod refunds;
 mod subscriptions;
+mod webhook_endpoints;
 
 use serde_json::{Map, Value, json};
 
@@ -75,6 +76,7 @@ const TABLES: &[&[Action]] = &[
     products::ACTIONS,
     refunds::ACTIONS,
     subscriptions::ACTIONS,
+    webhook_endpoints::ACTIONS,
 ];
 
 /// What the sandbox knows of an operation.
