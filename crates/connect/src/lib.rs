@@ -14,6 +14,7 @@ pub mod oidc;
 pub mod pace;
 mod registry;
 pub mod stripe;
+pub mod webhook;
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::event::Actor;
 use crate::id::{CompanyId, ConnectionId};
 use crate::ports::BoxFuture;
+use crate::provider_events::Entrance;
 use crate::time::Timestamp;
 
 /// Whether a connection can be used (spec 9). The names are stored.
@@ -201,6 +202,39 @@ pub enum KeepError {
     Storage(String),
 }
 
+/// Where a provider was told to send a company's events of a connection's account. In the sandbox companies share a
+/// connection, and each has a registration of its own.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Whose events they are.
+    pub company: CompanyId,
+    /// The connection whose account sends them.
+    pub connection: ConnectionId,
+    /// The provider's id of it.
+    pub endpoint: String,
+    /// What the provider signs them with.
+    pub secret: SecretString,
+    /// The address that the provider was told.
+    pub url: String,
+    /// The version of the provider's API that they have.
+    pub api_version: String,
+    /// The types that the provider was told, sorted; none: it is disabled.
+    pub events: Vec<String>,
+}
+
+/// What provider events are signed with, of every company, and how far those that are asked for were asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Signing {
+    /// The secrets that a company gave for an entrance.
+    pub entrances: Vec<(CompanyId, Entrance, Vec<SecretString>)>,
+    /// The secrets that people gave for a connection.
+    pub connections: Vec<(ConnectionId, Vec<SecretString>)>,
+    /// What providers were told.
+    pub registrations: Vec<Registration>,
+    /// How far a connection's events were asked for, as [`ConnectionStore::keep_cursor`] took it.
+    pub cursors: Vec<(ConnectionId, String)>,
+}
+
 /// Keeps connections. Whoever implements it encrypts the secrets, and writes the audit log in the same commit.
 pub trait ConnectionStore: Send + Sync + 'static {
     /// Every connection of every company, with the key of those that have one.
@@ -226,6 +260,52 @@ pub trait ConnectionStore: Send + Sync + 'static {
         secrets: Vec<SecretString>,
         by: &'a Actor,
     ) -> BoxFuture<'a, Result<(), KeepError>>;
+
+    /// Everything that provider events are signed with; at the start.
+    fn load_signing(&self) -> BoxFuture<'_, Result<Signing, KeepError>> {
+        Box::pin(async { Ok(Signing::default()) })
+    }
+
+    /// The secrets of a company that sign what comes in at an entrance, in place of those before; none: they are erased.
+    fn keep_entrance_secrets<'a>(
+        &'a self,
+        _company: CompanyId,
+        _entrance: &'a Entrance,
+        _secrets: Vec<SecretString>,
+        _by: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async { Err(KeepError::Storage("no secrets are kept here".to_owned())) })
+    }
+
+    /// What a provider was told of a company and a connection, in place of what it was told before. The secret is sealed.
+    fn keep_registration<'a>(
+        &'a self,
+        _registration: &'a Registration,
+        _by: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
+    }
+
+    /// The provider does not know it any more.
+    fn forget_registration<'a>(
+        &'a self,
+        _company: CompanyId,
+        _connection: ConnectionId,
+        _by: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
+    }
+
+    /// How far a connection's events were asked for and taken in: an opaque text of at most 1000 bytes. Not for the audit
+    /// log; it comes every few seconds while events do.
+    fn keep_cursor<'a>(
+        &'a self,
+        _company: CompanyId,
+        _connection: ConnectionId,
+        _cursor: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async { Err(KeepError::Storage("no cursors are kept here".to_owned())) })
+    }
 }
 
 /// A person wants to authorise a connection.

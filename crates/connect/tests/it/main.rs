@@ -21,3 +21,4 @@ mod server;
 mod support;
 mod throttled;
 mod tokens;
+mod webhooks;
