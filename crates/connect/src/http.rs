@@ -134,7 +134,7 @@ fn failure(error: reqwest::Error) -> Failure {
 }
 
 /// The error and what it came from, innermost last; reqwest's own words say little.
-fn causes(error: &reqwest::Error) -> String {
+pub(crate) fn causes(error: &reqwest::Error) -> String {
     if error.is_timeout() && !error.is_connect() {
         return "no answer within the time limit".to_owned();
     }

@@ -11,6 +11,7 @@ mod http;
 mod live;
 pub mod nango;
 pub mod oidc;
+pub mod outbound;
 pub mod pace;
 mod registry;
 pub mod stripe;

@@ -16,6 +16,7 @@ mod form;
 mod keys;
 mod nango;
 mod oidc;
+mod outbound;
 mod pace;
 mod server;
 mod support;
