@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tracing::{Instrument as _, debug, error, info_span};
 
 use crate::Host;
+use crate::load::LoadError;
 use crate::people::Signal;
-use crate::storage::LoadError;
 
 /// A turn that does not come within so many milliseconds is told in the journal: the run waits (`pace`).
 const SHORT_WAIT: i64 = 1000;

@@ -7,10 +7,12 @@
 
 mod connections;
 mod drive;
+mod load;
 mod people;
 mod recovery;
 mod storage;
 mod timers;
+pub mod triggers;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Host;
 use crate::drive::Lost;
-use crate::storage::LoadError;
+use crate::load::LoadError;
 
 /// An act on its way to the run's task.
 pub(crate) struct Signal {

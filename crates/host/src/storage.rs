@@ -1,14 +1,14 @@
 //! Appending, also while the storage takes nothing: what came of a call stays in memory and is committed first when there
 //! is room again, and until then its run sends nothing more.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_engine::ports::{Actions, Append, Clock, Journal, JournalError};
-use loopfour_engine::{Entry, Event, Run, RunId};
+use loopfour_engine::{Entry, Run, RunId};
 use tracing::{error, info};
 
 use crate::Host;
+use crate::load::{self, LoadError};
 
 /// Before a batch that the storage did not take is tried again; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -69,39 +69,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         }
     }
 
-    /// The state of a run, folded from its journal; the text says what is wrong with it.
+    /// The state of a run, folded from its journal.
     pub(crate) async fn load(&self, id: RunId) -> Result<Run, LoadError> {
-        let entries = self.shared.journal.load(id).await?;
-        let Some(Event::RunStarted { workflow, version, .. }) = entries.first().map(|entry| &entry.event)
-        else {
-            return Err(LoadError::Missing(id));
-        };
-        let definitions = &self.shared.definitions;
-        let definition = match definitions.get(*workflow, *version) {
-            Some(definition) => definition,
-            None => {
-                let source = self.shared.journal.definition(*workflow, *version).await?;
-                definitions.insert(*workflow, *version, &source).ok_or_else(|| {
-                    LoadError::Damaged(format!("version {version} of {workflow} no longer passes the checks"))
-                })?
-            }
-        };
-        Run::fold(Arc::clone(&definition), &entries).map_err(|cause| LoadError::Damaged(cause.to_string()))
+        load::run(&self.shared.journal, &self.shared.definitions, id, None).await
     }
-}
-
-/// Why the state of a run is not known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    /// There is no journal that begins with its start.
-    #[error("`{0}` does not exist")]
-    Missing(RunId),
-    /// The journal cannot be folded.
-    #[error("{0}")]
-    Damaged(String),
-    /// The storage failed.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
 }
 
 fn batch(run: &Run, expected: u64, entries: Vec<Entry>) -> Append {
