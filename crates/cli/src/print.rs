@@ -90,6 +90,11 @@ pub fn json(value: &loopfour_lang::Value) -> String {
     serde_json::to_string_pretty(value).expect("a JSON value can be written as JSON")
 }
 
+/// So many things, by the word for one and for several.
+pub fn counted(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// Text of others, fit for a line of a terminal: line breaks become spaces, other control characters are escaped.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {

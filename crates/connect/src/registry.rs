@@ -361,7 +361,7 @@ impl Registry {
         let here = self.built_in().filter(|live| live.row.source == *source);
         let (row, action) = match (here.as_deref(), &stored) {
             (None, None) => return Ok(()),
-            (None, Some(row)) => (absent(row, source), "connection.disconnect"),
+            (None, Some(row)) => (absent(row, source, self.sandbox), "connection.disconnect"),
             (Some(live), None) => (live.row.clone(), "connection.create"),
             (Some(live), Some(row)) => (present(row, live), "connection.activate"),
         };
@@ -402,11 +402,14 @@ fn built_in_name(source: &Source) -> &'static str {
 }
 
 /// The stored row of a built-in connection that this process does not have.
-fn absent(row: &Connection, source: &Source) -> Connection {
+fn absent(row: &Connection, source: &Source, in_sandbox: bool) -> Connection {
     let why = match source {
         Source::Sandbox => "the server runs without --sandbox",
+        Source::Environment | Source::ApiKey | Source::Nango { .. } if in_sandbox => {
+            "the server runs with --sandbox"
+        }
         Source::Environment | Source::ApiKey | Source::Nango { .. } => {
-            "the server runs without STRIPE_API_KEY, or with --sandbox"
+            "the server runs without STRIPE_API_KEY"
         }
     };
     let (status, last_error) = (ConnectionStatus::Disconnected, Some(why.to_owned()));

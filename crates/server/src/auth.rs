@@ -113,7 +113,7 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Error> {
         let by_key = parts.headers.contains_key(API_KEY);
         let principal = if by_key { of_key(parts, app).await? } else { of_session(parts, app).await? };
-        match app.rates().admit(principal.id(), Class::of(&parts.method, parts.uri.path()), app.now()) {
+        match app.rates().admit(&principal, Class::of(&parts.method, parts.uri.path()), app.now()) {
             Ok(Some(standing)) => Slot::note(parts, standing),
             Ok(None) => {}
             Err((standing, refusal)) => {

@@ -14,6 +14,7 @@ use hyper::Method;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use loopfour_engine::Timestamp;
+use loopfour_store::{Holder, Principal};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use uuid::Uuid;
 
@@ -289,7 +290,7 @@ impl Rates {
     /// 429, with the standing to be told all the same; such a request does not count.
     pub fn admit(
         &self,
-        holder: Uuid,
+        principal: &Principal,
         class: Class,
         now: Timestamp,
     ) -> Result<Option<Standing>, (Standing, Error)> {
@@ -299,11 +300,15 @@ impl Rates {
             Class::Execute => self.limits.execute,
         };
         let Limit::PerMinute(limit) = limit else { return Ok(None) };
-        let (taken, standing) = self.holders.take((holder, class), limit, now);
+        let (taken, standing) = self.holders.take((principal.id(), class), limit, now);
         if taken {
             return Ok(Some(standing));
         }
-        let message = format!("the key made {limit} requests of the kind `{}` within a minute", class.name());
+        let who = match principal.holder {
+            Holder::Key { .. } => "the key",
+            Holder::Member { .. } => "you",
+        };
+        let message = format!("{who} made {limit} requests of the kind `{}` within a minute", class.name());
         Err((standing, refusal(message, standing, now)))
     }
 

@@ -164,7 +164,8 @@ impl Verify {
         })?;
         for chain in &verified.companies {
             let (name, rows, head) = (one_line(&chain.name), chain.head.count, chain.head.hash);
-            print::out(&format!("company `{name}`: {rows} rows are whole, head {head}"))?;
+            let rows = if rows == 1 { "1 row is".to_owned() } else { format!("{rows} rows are") };
+            print::out(&format!("company `{name}`: {rows} whole, head {head}"))?;
         }
         match verified.broken {
             None => Ok(DONE),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::config::DataFlags;
 use crate::failure::{DONE, Failure};
-use crate::print;
+use crate::print::{self, counted};
 use crate::table::{Cell, Table};
 
 /// Make the database of a data directory that has none from a backup.
@@ -100,14 +100,16 @@ fn tell(
 ) -> Result<(), Failure> {
     let (file, directory) = (file.display(), directory.display());
     print::talk(&format!(
-        "restored {file} into {directory}: {} runs, {} entries, as of {}",
-        restored.runs, restored.entries, restored.backup_at
+        "restored {file} into {directory}: {}, {}, as of {}",
+        counted(restored.runs, "run", "runs"),
+        counted(restored.entries, "entry", "entries"),
+        restored.backup_at
     ));
     print::talk("runs that were started after that are not in it, whatever they sent");
     if restored.failed > 0 {
         print::talk(&format!(
-            "{} runs had failed by then: one that is retried waits for a person at its first write",
-            restored.failed
+            "{} had failed by then: one that is retried waits for a person at its first write",
+            counted(restored.failed, "run", "runs")
         ));
     }
     if let Some(key) = missing_key {
@@ -121,10 +123,11 @@ fn tell(
         print::talk("no run was under way");
         return Ok(());
     }
+    let held = restored.held.len();
+    let were = if held == 1 { "1 run was".to_owned() } else { format!("{held} runs were") };
     print::talk(&format!(
-        "{} runs were under way and may have sent something since; their writes wait for a person: look at the provider, \
-         then say what became of each with `loopfour runs resolve RUN STEP`",
-        restored.held.len()
+        "{were} under way and may have sent something since; their writes wait for a person: look at the provider, then say \
+         what became of each with `loopfour runs resolve RUN STEP`"
     ));
     let head = &["RUN", "WORKFLOW", "STEP", "STATUS", "SINCE, UTC"];
     let rows: Vec<Vec<Cell>> = restored.held.iter().map(row).collect();

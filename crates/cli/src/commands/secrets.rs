@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::config::DataFlags;
 use crate::failure::{DONE, Failure};
-use crate::{instance, print};
+use crate::instance;
+use crate::print::{self, counted};
 
 /// Look after the key that seals the secrets in the database.
 #[derive(clap::Args)]
@@ -81,7 +82,11 @@ impl Rotate {
             return Ok(DONE);
         }
         let file = file.display();
-        print::out(&format!("sealed {secrets} secrets anew with key {} of {file}", rotated.key))?;
+        print::out(&format!(
+            "sealed {} anew with key {} of {file}",
+            counted(secrets, "secret", "secrets"),
+            rotated.key
+        ))?;
         print::talk(if rotated.old_keys_kept {
             "backups made before now need the old keys, which stay in the file; copy the file to where you keep it"
         } else {

@@ -4,7 +4,7 @@ use loopfour_store::ReadOnly;
 
 use crate::config::DataFlags;
 use crate::failure::{DONE, FAILED, Failure};
-use crate::print::{self, one_line};
+use crate::print::{self, counted, one_line};
 
 /// Check the database: its file, and every run against its journal.
 ///
@@ -13,7 +13,7 @@ use crate::print::{self, one_line};
 /// meanwhile; a million runs take minutes.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The last line is `N runs, M entries, D differ`.
+The last line is `N runs, M entries, D differ`; of one it says `1 run` and `1 entry`.
 
 Exit codes: 0 nothing differs, 1 something does, 2 the database cannot be read.
 
@@ -40,10 +40,9 @@ impl Verify {
         let verified = verified.map_err(|cause| {
             Failure::refused(format!("the data directory `{}`: {cause}", directory.display()))
         })?;
-        print::out(&format!(
-            "{} runs, {} entries, {} differ",
-            verified.runs, verified.entries, verified.differ
-        ))?;
+        let runs = counted(verified.runs, "run", "runs");
+        let entries = counted(verified.entries, "entry", "entries");
+        print::out(&format!("{runs}, {entries}, {} differ", verified.differ))?;
         Ok(if verified.differ == 0 { DONE } else { FAILED })
     }
 }

@@ -58,7 +58,7 @@ fn verifying_counts_and_names_what_differs() {
     let place = worked();
     let ended = place.run(&["verify"]);
     let said = ended.stdout.trim_end();
-    assert!(said.starts_with("1 runs, ") && said.ends_with(" entries, 0 differ"), "{ended:?}");
+    assert!(said.starts_with("1 run, ") && said.ends_with(" entries, 0 differ"), "{ended:?}");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 
     // The run's row and its indexes, and no name of a column.
@@ -83,7 +83,7 @@ fn a_backup_is_restored_where_there_is_no_database() {
     assert_eq!(place.run(&["backup", "kept.db"]).code, Some(0));
     let ended = place.run(&["restore", "kept.db", "--data", "new"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
-    assert!(ended.stderr.starts_with("restored kept.db into new: 1 runs, "), "{ended:?}");
+    assert!(ended.stderr.starts_with("restored kept.db into new: 1 run, "), "{ended:?}");
     assert!(ended.stderr.contains("\nruns that were started after that are not in it"), "{ended:?}");
     assert!(ended.stderr.ends_with("\nno run was under way\n"), "{ended:?}");
     assert_eq!(place.run(&["verify", "--data", "new"]), place.run(&["verify"]));

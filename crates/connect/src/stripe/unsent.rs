@@ -12,7 +12,7 @@ use super::error::provider_error;
 use super::value::cut;
 use super::{API_BASE, NAME, form};
 use crate::credentials::KEY_ID;
-use crate::live::{ENVIRONMENT, Live};
+use crate::live::{ENVIRONMENT, Live, SANDBOX};
 
 /// No key and no sandbox.
 pub(super) fn no_connection(bound: Option<&Account>) -> StepError {
@@ -24,7 +24,7 @@ pub(super) fn no_connection(bound: Option<&Account>) -> StepError {
     };
     let message =
         format!("the run began under the Stripe connection {}, and this server has none", shown(bound));
-    provider_error(code::AUTHENTICATION_ERROR, message, way_back(bound))
+    provider_error(code::AUTHENTICATION_ERROR, message, way_back(bound, false))
 }
 
 /// A connection was named that the company does not have.
@@ -165,7 +165,7 @@ pub(super) fn other_account(bound: &Account, configured: &Account) -> StepError 
          /api/v1/connections/:id {\"sameAccount\": true}"
             .to_owned()
     } else {
-        way_back(bound)
+        way_back(bound, configured.connection == SANDBOX)
     };
     provider_error(code::AUTHENTICATION_ERROR, message, hint)
 }
@@ -182,11 +182,12 @@ fn shown(account: &Account) -> String {
 }
 
 /// How a run that began elsewhere comes to go on.
-fn way_back(bound: &Account) -> String {
+fn way_back(bound: &Account, in_sandbox: bool) -> String {
     match bound.mode.as_str() {
         "sandbox" => "start with --sandbox to let it go on".to_owned(),
         mode if bound.connection == ENVIRONMENT => {
-            format!("start without --sandbox and with the {mode} key of that account to let it go on")
+            let without = if in_sandbox { "without --sandbox and " } else { "" };
+            format!("start {without}with the {mode} key of that account to let it go on")
         }
         mode => format!("connect it with that {mode} account again to let it go on"),
     }

@@ -85,7 +85,12 @@ fn a_run_is_bound_to_the_account_of_the_key() {
     // Journaled before accounts were told apart.
     assert_eq!(prepare_under(&connect, None, Some(&anybodys())).unwrap().account, anybodys());
     let other_mode = Account { mode: "live".to_owned(), ..first };
-    assert!(not_ready(prepare_under(&connect, None, Some(&other_mode))).hint.contains("live key"));
+    let hint = "start with the live key of that account to let it go on";
+    assert_eq!(not_ready(prepare_under(&connect, None, Some(&other_mode))).hint, hint);
+    // The sandbox is in the way only where there is one.
+    let connect = identified(|base| Config { sandbox: true, ..test_key(base) }, account("acct_1"));
+    let hint = "start without --sandbox and with the live key of that account to let it go on";
+    assert_eq!(not_ready(prepare_under(&connect, None, Some(&other_mode))).hint, hint);
 }
 
 #[test]

@@ -174,6 +174,17 @@ async fn the_environments_key_is_a_connection_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_a_start_leaves_out_is_said_of_its_connection() {
+    let start = || Start { key: Some("sk_test_x"), ..Start::default() };
+    let world = World::new(start()).await;
+    let world = world.again(Start::default()).await;
+    let why = "the server runs without STRIPE_API_KEY";
+    assert_eq!(world.row("environment").last_error.as_deref(), Some(why));
+    let world = world.again(Start { sandbox: true, ..start() }).await;
+    assert_eq!(world.row("environment").last_error.as_deref(), Some("the server runs with --sandbox"));
+}
+
+#[tokio::test]
 async fn with_the_sandbox_on_it_is_the_only_one() {
     let world = world().await;
     let stored = add(&world, "main", KEY).await.unwrap();

@@ -1,5 +1,5 @@
 use loopfour_server::rate::{Limit, RateLimits};
-use loopfour_store::Scope;
+use loopfour_store::{Role, Scope};
 
 use crate::server::{Reply, Server, WELCOME};
 
@@ -33,6 +33,12 @@ async fn every_kind_of_call_has_its_own_window() {
         "the key made 1 requests of the kind `execute` within a minute; try again in 51 s"
     );
     assert_eq!((&*again.headers["retry-after"], headers(&again).as_deref()), ("51", Some("1 0 1767323106")));
+    // A person is told so, and not that it was a key.
+    let session = server.member(server.store.default_company(), "ada@example.com", Role::Viewer).await;
+    let ask = || server.request("GET /api/v1/me").session(&session).send();
+    assert_eq!((ask().await.status, ask().await.status), (200, 200));
+    let told = ask().await.text("/error/message");
+    assert!(told.starts_with("you made 2 requests of the kind `read` within a minute"), "{told}");
     // Another key has windows of its own.
     let other = server.key(server.store.default_company(), &Scope::ALL).await;
     let path = format!("POST /api/v1/workflows/{id}/run");
