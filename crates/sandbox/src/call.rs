@@ -223,7 +223,12 @@ fn prepare(shared: &Shared, request: &Request, asked: Asked, request_id: &str) -
     })
 }
 
-fn check_params(operation: &Operation, action: &Action, pairs: &[Pair]) -> Result<Params, Failure> {
+/// The parameters of a call, checked against the table and against what the sandbox knows.
+pub(crate) fn check_params(
+    operation: &Operation,
+    action: &Action,
+    pairs: &[Pair],
+) -> Result<Params, Failure> {
     let form = form::tree(pairs).map_err(|error| Failure::invalid(error.to_string()))?;
     let params = Params::check(&operation.parameters, action.clears, &form)?;
     let unsupported = params.names().find(|name| *name != "expand" && !action.takes.contains(name));
@@ -367,7 +372,13 @@ fn operate(state: &mut State, now: i64, call: &Prepared) -> Result<Value, Failur
     }
     let mut ctx = Context { tx: state.begin(&call.account, now), path: &call.path, params };
     ctx.tx.origin = Origin { request_id: Some(call.request_id.clone()), key: call.key.clone() };
-    let mut value = match (call.action.run)(&mut ctx) {
+    let value = perform(ctx, call.action)?;
+    if kind == Some(Kind::ErrorSavedAfterWrite) { Err(saved_error()) } else { Ok(value) }
+}
+
+/// Runs an operation. What it changes stands, unless it is refused without a trace.
+pub(crate) fn perform(mut ctx: Context<'_>, action: &Action) -> Result<Value, Failure> {
+    let mut value = match (action.run)(&mut ctx) {
         Ok(value) => value,
         Err(failure) => {
             match failure.effect {
@@ -377,9 +388,9 @@ fn operate(state: &mut State, now: i64, call: &Prepared) -> Result<Value, Failur
             return Err(failure);
         }
     };
-    for path in params.expand() {
+    for path in ctx.params.expand() {
         objects::expand(&ctx.tx, &mut value, path);
     }
     ctx.tx.keep();
-    if kind == Some(Kind::ErrorSavedAfterWrite) { Err(saved_error()) } else { Ok(value) }
+    Ok(value)
 }

@@ -19,6 +19,7 @@ use crate::resources;
 use crate::sender::Settings;
 use crate::state::State;
 use crate::storm::{Storm, Weather};
+use crate::trigger;
 
 /// A refusal: the status and what is wrong.
 type Refusal = (u16, String);
@@ -26,7 +27,7 @@ type Refusal = (u16, String);
 const KNOWN: &str = "GET calls?after=…; GET in_flight; GET objects?type=…; GET, POST, DELETE faults; \
                      GET, POST, DELETE storm; GET, POST clock; POST fixtures; GET, POST, DELETE limits; \
                      GET, POST, DELETE keys; GET, POST deliveries; POST events/…/resend; \
-                     POST authenticate; POST reset";
+                     POST authenticate; GET, POST trigger; POST reset";
 
 /// Answers a call of a control.
 pub(crate) async fn answer(shared: &Shared, request: &Request) -> Answer {
@@ -97,6 +98,8 @@ async fn control(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
             Ok(json!(shared.post.settings()))
         }
         ("POST", "authenticate") => authenticate(shared, request).await,
+        ("GET", "trigger") => Ok(json!({"events": trigger::known()})),
+        ("POST", "trigger") => cause(shared, request).await,
         ("POST", "reset") => reset(shared).await,
         ("POST", name) if resent(name).is_some() => {
             resend(shared, request, resent(name).unwrap_or_default()).await
@@ -220,6 +223,23 @@ async fn resend(shared: &Shared, request: &Request, event: &str) -> Result<Value
     };
     let sent = shared.store.run(done).await.ok_or_else(unwritten)?.map_err(refuse)?;
     Ok(json!({"deliveries": sent}))
+}
+
+/// The event to be caused, and in which account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cause {
+    event: String,
+    account: Option<String>,
+}
+
+async fn cause(shared: &Shared, request: &Request) -> Result<Value, Refusal> {
+    let Cause { event, account } = parse(request)?;
+    let now = shared.clock.seconds();
+    let done = move |state: &mut State| {
+        trigger::trigger(state, now, account.as_deref().unwrap_or(DEFAULT_ACCOUNT), &event)
+    };
+    shared.store.run(done).await.ok_or_else(unwritten)?.map_err(refuse)
 }
 
 fn limits(shared: &Shared) -> Value {

@@ -185,10 +185,9 @@ fn record(tx: &mut Transaction<'_>, kind: &str, data: &Value) {
         "request": {"id": tx.origin.request_id, "idempotency_key": tx.origin.key},
     });
     let Value::Object(value) = value else { return };
+    let mut event = tx.draw_up(&id, now, value);
     // As text it takes a fraction of the room, and nothing looks into it.
-    let hidden = Map::from_iter([("data".to_owned(), json!(data.to_string()))]);
-    let mut event = tx.create(&id, now, value);
-    event.hidden = hidden;
+    event.hidden.insert("data".to_owned(), json!(data.to_string()));
     event.wake_at(Some(now + KEPT_FOR));
     tx.put(event.clone());
     deliveries::plan(tx, &event);
@@ -301,5 +300,25 @@ impl Change<'_> {
     /// The intent by which an invoice is paid.
     fn intent(&self) -> Option<&Record> {
         self.tx.get("payment_intent", self.after?.record.hidden_text("intent"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that only time brings about.
+    const NOT_CAUSED: [&str; 2] = ["charge.expired", "customer.subscription.paused"];
+
+    #[test]
+    fn each_type_is_the_versions_and_can_be_caused() {
+        let mut types: Vec<&str> =
+            RULES.iter().flat_map(|(_, rules)| *rules).map(|(kind, _)| *kind).collect();
+        assert!(types.iter().all(|kind| is_known(kind)), "{types:?}");
+        let mut caused = crate::trigger::known();
+        caused.extend(NOT_CAUSED);
+        types.sort_unstable();
+        caused.sort_unstable();
+        assert_eq!(types, caused);
     }
 }

@@ -13,7 +13,8 @@
 //! live under `/_sandbox/` and need no key: `calls`, `in_flight`, `objects`, `faults`, `storm`,
 //! `clock`, `fixtures`, `limits`, `keys`, `authenticate`, `deliveries` (what was delivered and what waits; POST
 //! `{"paused"?, "duplicates"?, "newest_first"?}` holds it back, sends it more than once, or backwards),
-//! `events/<id>/resend`, `reset`.
+//! `events/<id>/resend`, `trigger` (GET lists the events that can be caused; POST `{"event", "account"?}` makes the
+//! changes that cause one), `reset`.
 //! In a data folder every change is on the disk before it is answered; without one all is in memory.
 //!
 //! ```
@@ -47,6 +48,7 @@ mod money;
 mod objects;
 mod paging;
 mod params;
+mod record;
 mod resources;
 mod sender;
 mod server;
@@ -55,6 +57,7 @@ mod state;
 mod store;
 mod storm;
 mod table;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::future::Future;

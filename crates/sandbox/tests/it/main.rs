@@ -27,4 +27,5 @@ mod shape;
 mod storm;
 mod stripe;
 mod subscriptions;
+mod trigger;
 mod webhook_endpoints;
