@@ -1,6 +1,7 @@
 //! Why a run was started where nobody asked for it by name: the same cause starts one run of a workflow, for ever.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -45,6 +46,32 @@ impl fmt::Display for Cause {
     }
 }
 
+/// Not the text of a cause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a cause")]
+pub struct BadCause(String);
+
+impl FromStr for Cause {
+    type Err = BadCause;
+
+    fn from_str(text: &str) -> Result<Cause, BadCause> {
+        read(text).filter(|cause| cause.to_string() == text).ok_or_else(|| BadCause(text.to_owned()))
+    }
+}
+
+fn read(text: &str) -> Option<Cause> {
+    let Some((first, rest)) = text.split_once(' ') else {
+        return Some(Cause::Event { event: text.parse().ok()?, again: None });
+    };
+    if first == "firing" {
+        return Some(Cause::Firing { at: Timestamp(rest.parse().ok()?) });
+    }
+    if let Some(again) = rest.strip_prefix("again ") {
+        return Some(Cause::Event { event: first.parse().ok()?, again: Some(Uuid::try_parse(again).ok()?) });
+    }
+    Some(Cause::Failure { run: first.parse().ok()?, length: rest.parse().ok()? })
+}
+
 /// Whose turn it is among runs of a workflow that take turns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Queue {
@@ -52,4 +79,52 @@ pub struct Queue {
     pub key: String,
     /// So many of them may be under way or wait; a run beyond that stays `pending` until one of them ends.
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(cause: Cause, text: &str) {
+        assert_eq!(cause.to_string(), text);
+        assert_eq!(text.parse(), Ok(cause));
+    }
+
+    #[test]
+    fn a_cause_is_read_back_from_its_text() {
+        let (event, id) = (EventId(Uuid::from_u128(1)), "00000000-0000-0000-0000-000000000001");
+        check(Cause::Event { event, again: None }, &format!("evt_{id}"));
+        let again = Some(Uuid::from_u128(2));
+        let text = format!("evt_{id} again 00000000-0000-0000-0000-000000000002");
+        check(Cause::Event { event, again }, &text);
+        check(Cause::Firing { at: Timestamp(-5) }, "firing -5");
+        check(Cause::Failure { run: RunId(Uuid::from_u128(1)), length: 7 }, &format!("run_{id} 7"));
+    }
+
+    #[test]
+    fn nothing_else_is_a_cause() {
+        let id = "00000000-0000-0000-0000-00000000000a";
+        let wrong = [
+            "",
+            " ",
+            "firing",
+            "firing ",
+            "firing +5",
+            "firing x",
+            "firing 5 ",
+            "run_",
+            &format!("run_{id}"),
+            &format!("run_{id} -1"),
+            &format!("run_{id} 07"),
+            &format!("evt_{id} "),
+            &format!("evt_{id} again"),
+            &format!("evt_{id} again {}", id.to_uppercase()),
+            &format!("evt_{id} 7"),
+            &format!("EVT_{id}"),
+        ];
+        for text in wrong {
+            assert_eq!(text.parse::<Cause>(), Err(BadCause(text.to_owned())));
+        }
+    }
 }

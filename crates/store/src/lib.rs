@@ -5,6 +5,7 @@
 //! company it is asked for, and rows of other companies do not exist for it.
 
 mod access;
+mod active;
 mod cache;
 mod credential;
 mod error;
@@ -23,6 +24,7 @@ use loopfour_engine::{CompanyId, RunId, Timestamp, WorkflowId};
 use rusqlite::Connection;
 use tokio::sync::watch::{Receiver, Sender};
 
+use active::ActiveWorkflows;
 use cache::Cache;
 use health::Health;
 use secrets::Vault;
@@ -43,6 +45,7 @@ pub use sqlite::companies::{CompanyError, CompanyRow};
 pub use sqlite::connections::ConnectionFilter;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::members::{MemberChange, MemberError, MemberRow};
+pub use sqlite::provider_events::{EventFilter, ListedEvent};
 pub use sqlite::read_only::ReadOnly;
 pub use sqlite::restore::{HeldRun, Restored};
 pub use sqlite::runs::{ListedRun, RunFilter, RunRow};
@@ -78,11 +81,16 @@ struct Shared {
 /// What is known without asking the database; the writer keeps it right.
 struct Memory {
     workflows: Cache<WorkflowId, WorkflowRow>,
+    active: ActiveWorkflows,
     /// Keys and sessions by their hashes.
     principals: Cache<[u8; 32], Known>,
     watchers: Watchers,
     /// How often since the start somebody may have lost a right.
     revocations: Sender<u64>,
+    /// How often since the start hand-overs were put in.
+    put_in: Sender<u64>,
+    /// How often since the start a workflow with a schedule changed.
+    scheduled: Sender<u64>,
 }
 
 impl Store {
@@ -111,9 +119,12 @@ impl Store {
         let opened = sqlite::open(directory, &secrets_file, now)?;
         let memory = Memory {
             workflows: Cache::new(),
+            active: ActiveWorkflows::of(&opened.active),
             principals: Cache::new(),
             watchers: Watchers::new(),
             revocations: Sender::new(0),
+            put_in: Sender::new(0),
+            scheduled: Sender::new(0),
         };
         let health = Arc::new(Health::new(directory.to_owned()));
         let writer = Writer::start(opened.writer, opened.checkpointer, &opened.path, Arc::clone(&health))?;

@@ -36,6 +36,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0003_people_and_connections.sql"),
         then: None,
     },
+    Migration {
+        name: "0004_events_in.sql",
+        sql: include_str!("../migrations/sqlite/0004_events_in.sql"),
+        then: None,
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

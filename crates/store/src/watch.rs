@@ -7,6 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use loopfour_engine::{RunId, RunStatus};
 use tokio::sync::watch::{Receiver, Sender};
 
+/// Waits until something was counted more than `seen` times, and gives the count.
+pub(crate) async fn more_than(counted: &Sender<u64>, seen: u64) -> u64 {
+    let mut counted_so_far = counted.subscribe();
+    let found = counted_so_far.wait_for(|times| *times > seen).await.map(|times| *times);
+    // Only where the sender is gone, and it is borrowed here.
+    found.unwrap_or(seen)
+}
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {

@@ -2,15 +2,17 @@
 //! to date in the same commit. Events become JSON in the caller's task, not in the writer.
 
 use loopfour_engine::event::Actor;
-use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
-use loopfour_engine::{CompanyId, Entry, Event, RunId, Summary, Timestamp, TriggerKind, WorkflowId};
+use loopfour_engine::ports::{Append, Due, Journal, JournalError, Turn, Unfinished};
+use loopfour_engine::{
+    Cause, CompanyId, Entry, Event, RunId, RunStatus, Summary, Timestamp, TriggerKind, WorkflowId,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 use serde_json::json;
 
 use crate::error::StorageError;
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::runs::{count, find_status, trigger_name, waiting};
-use crate::sqlite::{json as from_json, named, optional_time, time, uuid};
+use crate::sqlite::runs::{count, find_status, queue, trigger_name, waiting};
+use crate::sqlite::{hand_overs, json as from_json, named, optional_time, schedules, time, uuid};
 use crate::watch::Progress;
 use crate::{Memory, Store};
 
@@ -21,8 +23,13 @@ impl Journal for Store {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
         let prepared = Prepared::new(batch)?;
         let (run, progress) = (prepared.run, prepared.progress());
-        let committed = move |memory: &Memory, (): &()| memory.watchers.tell(run, progress);
-        self.write(move |db| prepared.store(db), committed).await
+        let committed = move |memory: &Memory, stored: &Stored| {
+            memory.watchers.tell(run, progress);
+            if stored.put_in {
+                memory.put_in.send_modify(|times| *times += 1);
+            }
+        };
+        self.write(move |db| prepared.store(db), committed).await.map(drop)
     }
 
     async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
@@ -31,7 +38,7 @@ impl Journal for Store {
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         let runs = self.read(|db| {
-            let sql = "SELECT r.id, r.status, r.waiting, r.due_at FROM companies c CROSS JOIN runs r
+            let sql = "SELECT r.id, r.status, r.waiting, r.due_at, r.workflow, r.queue FROM companies c CROSS JOIN runs r
                        WHERE r.company = c.id AND r.status IN ('pending', 'running', 'waiting')
                        ORDER BY r.created_at, r.id";
             db.prepare(sql)?.query_map([], read_unfinished)?.collect()
@@ -65,7 +72,14 @@ fn read_unfinished(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
         completed_at: None,
         output_at: None,
     };
-    Ok(Unfinished { run: RunId(uuid(row, 0)?), due: Due::of(&summary), turn: None })
+    let turn = match queue(row, 5)? {
+        Some(queue) => {
+            let begun = summary.status != RunStatus::Pending;
+            Some(Turn { workflow: WorkflowId(uuid(row, 4)?), queue, begun })
+        }
+        None => None,
+    };
+    Ok(Unfinished { run: RunId(uuid(row, 0)?), due: Due::of(&summary), turn })
 }
 
 /// A batch, ready to be written.
@@ -80,6 +94,14 @@ pub(crate) struct Prepared {
     entries: Vec<(Timestamp, String)>,
     /// What of it somebody did, for the audit log.
     deeds: Vec<(Timestamp, Actor, Deed)>,
+    /// When the run failed, if it did by this.
+    failed_at: Option<Timestamp>,
+}
+
+/// What came of a batch beside the journal.
+pub(crate) struct Stored {
+    /// Whether hand-overs were put in.
+    put_in: bool,
 }
 
 /// What a run's row takes from its first entry.
@@ -90,6 +112,9 @@ struct Start {
     trigger: TriggerKind,
     idempotency_key: Option<String>,
     restarted_from: Option<RunId>,
+    /// With its text.
+    cause: Option<(Cause, String)>,
+    queue: Option<String>,
     created_at: Timestamp,
 }
 
@@ -117,6 +142,12 @@ impl Prepared {
             start,
             waiting,
             entries: entries.collect::<Result<_, StorageError>>()?,
+            failed_at: batch
+                .entries
+                .iter()
+                .rev()
+                .find(|entry| is_failure(&entry.event))
+                .map(|entry| entry.at),
             deeds: batch.entries.iter().filter_map(|entry| deed(run, entry)).collect(),
             summary: batch.summary,
         })
@@ -126,7 +157,7 @@ impl Prepared {
         Progress { length: self.length.unsigned_abs(), status: self.summary.status }
     }
 
-    pub(crate) fn store(&self, db: &Connection) -> rusqlite::Result<Result<(), JournalError>> {
+    pub(crate) fn store(&self, db: &Connection) -> rusqlite::Result<Result<Stored, JournalError>> {
         let company = match &self.start {
             Some(start) => self.begin(db, start)?,
             None => self.go_on(db)?,
@@ -143,17 +174,22 @@ impl Prepared {
         for (at, by, deed) in &self.deeds {
             audit::note(db, company, by, deed, *at)?;
         }
-        Ok(Ok(()))
+        let put_in = match self.failed_at {
+            Some(at) => hand_overs::put_in_failure(db, company, self.run, self.length.unsigned_abs(), at)?,
+            None => false,
+        };
+        Ok(Ok(Stored { put_in }))
     }
 
     /// Inserts the row of a new run.
     fn begin(&self, db: &Connection, start: &Start) -> rusqlite::Result<Result<CompanyId, JournalError>> {
-        if let Some(run) = same_key(db, start)? {
+        if let Some(run) = existing(db, start)? {
             return Ok(Err(JournalError::Exists { run }));
         }
         let sql = "INSERT INTO runs (id, company, workflow, version, status, waiting, trigger, idempotency_key,
-                                     created_at, started_at, completed_at, length, output_at, due_at, restarted_from)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                     created_at, started_at, completed_at, length, output_at, due_at, restarted_from,
+                                     cause, queue)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
                    ON CONFLICT (id) DO NOTHING";
         let inserted = db.prepare_cached(sql)?.execute(params![
             self.run.0.as_bytes(),
@@ -171,10 +207,15 @@ impl Prepared {
             self.summary.output_at.and_then(|seq| i64::try_from(seq).ok()),
             self.summary.due_at.map(|at| at.0),
             start.restarted_from.as_ref().map(|run| run.0.as_bytes()),
+            start.cause.as_ref().map(|(_, text)| text),
+            start.queue,
         ]);
         Ok(match inserted {
             Ok(0) => Err(JournalError::Conflict { run: self.run }),
-            Ok(_) => Ok(start.company),
+            Ok(_) => {
+                start.carry_out(db)?;
+                Ok(start.company)
+            }
             Err(error) if is_foreign_key(&error) => Err(missing_version(start.workflow, start.version)),
             Err(error) => return Err(error),
         })
@@ -212,6 +253,25 @@ impl Prepared {
         ];
         db.prepare_cached(sql)?.query_row(values, |row| uuid(row, 0).map(CompanyId)).optional()
     }
+}
+
+impl Start {
+    /// What the run's beginning does to its cause.
+    fn carry_out(&self, db: &Connection) -> rusqlite::Result<()> {
+        let (company, workflow) = (self.company, self.workflow);
+        match &self.cause {
+            None => Ok(()),
+            Some((Cause::Firing { at }, _)) => schedules::fired(db, company, workflow, *at),
+            Some((cause @ (Cause::Event { .. } | Cause::Failure { .. }), text)) => {
+                hand_overs::begun(db, company, workflow, *cause, text)
+            }
+        }
+    }
+}
+
+/// Whether a run ended badly by an entry.
+fn is_failure(event: &Event) -> bool {
+    matches!(event, Event::RunFailed { .. } | Event::RunTimedOut { .. })
 }
 
 /// What somebody did by an entry, for the audit log; what a run does by itself is in its journal only.
@@ -274,6 +334,8 @@ fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
         trigger,
         idempotency_key,
         restarted_from,
+        cause,
+        queue,
         ..
     } = &first.event
     else {
@@ -289,15 +351,25 @@ fn start(run: RunId, first: &Entry) -> Result<Start, JournalError> {
         trigger: *trigger,
         idempotency_key: idempotency_key.clone(),
         restarted_from: *restarted_from,
+        cause: cause.map(|cause| (cause, cause.to_string())),
+        queue: queue.as_ref().map(to_json).transpose()?,
         created_at: first.at,
     })
 }
 
-/// The run that was started with the same key, if that is less than 24 hours ago.
-fn same_key(db: &Connection, start: &Start) -> rusqlite::Result<Option<RunId>> {
-    match &start.idempotency_key {
-        Some(key) => run_by_key(db, start.company, start.workflow, key, start.created_at),
-        None => Ok(None),
+/// The run that was started with the same key, if that is less than 24 hours ago, or for the same cause, whenever that was.
+fn existing(db: &Connection, start: &Start) -> rusqlite::Result<Option<RunId>> {
+    let by_key = match &start.idempotency_key {
+        Some(key) => run_by_key(db, start.company, start.workflow, key, start.created_at)?,
+        None => None,
+    };
+    match (by_key, &start.cause) {
+        (None, Some((_, cause))) => {
+            let sql = "SELECT id FROM runs WHERE company = ?1 AND cause = ?2 AND workflow = ?3";
+            let keys = params![start.company.0.as_bytes(), cause, start.workflow.0.as_bytes()];
+            db.prepare_cached(sql)?.query_row(keys, |row| uuid(row, 0).map(RunId)).optional()
+        }
+        (by_key, _) => Ok(by_key),
     }
 }
 

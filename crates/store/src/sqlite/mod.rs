@@ -7,15 +7,18 @@ mod checkpoint;
 pub(crate) mod companies;
 pub(crate) mod connections;
 pub(crate) mod copy;
+mod hand_overs;
 mod journal;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod meta;
 pub(crate) mod principals;
+pub(crate) mod provider_events;
 pub(crate) mod read_only;
 pub(crate) mod readers;
 pub(crate) mod restore;
 pub(crate) mod runs;
+mod schedules;
 pub(crate) mod sealed;
 pub(crate) mod sessions;
 pub(crate) mod verify;
@@ -29,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loopfour_engine::{CompanyId, Timestamp};
-use rusqlite::types::{FromSqlError, Type};
+use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -37,6 +40,7 @@ use uuid::Uuid;
 use crate::error::OpenError;
 use crate::migrate;
 use crate::secrets::Vault;
+use crate::sqlite::workflows::WorkflowRow;
 
 pub(crate) const DATABASE: &str = "loopfour.db";
 pub(crate) const LOCK: &str = "loopfour.lock";
@@ -60,6 +64,8 @@ pub(crate) struct Opened {
     pub checkpointer: Connection,
     pub path: PathBuf,
     pub default_company: CompanyId,
+    /// The workflows that are active.
+    pub active: Vec<WorkflowRow>,
     pub vault: Vault,
     pub lock: File,
 }
@@ -79,11 +85,12 @@ pub(crate) fn open(directory: &Path, secrets_file: &Path, now: Timestamp) -> Res
     let default_company = companies::ensure_default(&writer, now).map_err(failed)?;
     let vault = sealed::open(&writer, secrets_file, &path)?;
     sessions::sweep(&writer, now).and_then(|()| connections::sweep(&writer, now)).map_err(failed)?;
+    let active = workflows::active(&writer).map_err(failed)?;
     // From here on the file tells by itself what it is, also where its log is lost: it is never taken for a new one.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    Ok(Opened { writer, checkpointer, path, default_company, vault, lock })
+    Ok(Opened { writer, checkpointer, path, default_company, active, vault, lock })
 }
 
 /// A connection with what all of them need.
@@ -213,6 +220,18 @@ pub(crate) fn named<T>(
 ) -> rusqlite::Result<T> {
     let name = row.get_ref(column)?.as_str()?;
     find(name).ok_or_else(|| unreadable(column, FromSqlError::Other(format!("unknown name `{name}`").into())))
+}
+
+/// What a text in a column stands for, which may be empty.
+pub(crate) fn optional<T>(
+    row: &Row<'_>,
+    column: usize,
+    find: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => named(row, column, find).map(Some),
+    }
 }
 
 /// Text in a column that is not what it should be.

@@ -128,7 +128,7 @@ fn mark(db: &Connection, mut run: Run, backup_at: Timestamp, now: Timestamp) -> 
     run.apply(&entry).map_err(|cause| cause.to_string())?;
     let batch = Append { run: run.id, expected, entries: [entry].into(), summary: run.summary() };
     let stored = Prepared::new(batch).and_then(|batch| match batch.store(db) {
-        Ok(stored) => stored,
+        Ok(stored) => stored.map(drop),
         Err(cause) => Err(crate::StorageError::from(cause).into()),
     });
     stored.map_err(|cause| cause.to_string())

@@ -1,7 +1,8 @@
 //! Runs as the API shows them: the rows that stand beside the journal, and what of the journal lists need.
 
 use loopfour_engine::{
-    CompanyId, Entry, Event, RunError, RunId, RunStatus, Timestamp, TriggerKind, Waiting, WorkflowId,
+    Cause, CompanyId, Entry, Event, Queue, RunError, RunId, RunStatus, Timestamp, TriggerKind, Waiting,
+    WorkflowId,
 };
 use loopfour_lang::{Document, Value};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
-use crate::sqlite::{journal, json, named, optional_time, time, uuid};
+use crate::sqlite::{journal, json, named, optional, optional_time, time, uuid};
 
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub struct RunRow {
     pub due_at: Option<Timestamp>,
     /// The run that it starts anew.
     pub restarted_from: Option<RunId>,
+    /// Why it was started, where nobody asked for it by name.
+    pub cause: Option<Cause>,
+    /// Whose turn it waits for, or has, where runs of the workflow take turns.
+    pub queue: Option<Queue>,
 }
 
 impl RunRow {
@@ -177,7 +182,8 @@ impl Store {
 
 /// What [`read_row`] reads.
 pub(crate) const COLUMNS: &str = "id, company, workflow, version, status, waiting, trigger, idempotency_key, \
-                                  created_at, started_at, completed_at, length, output_at, due_at, restarted_from";
+                                  created_at, started_at, completed_at, length, output_at, due_at, restarted_from, \
+                                  cause, queue";
 
 fn page(
     db: &Connection,
@@ -257,7 +263,7 @@ pub(crate) fn trigger_name(trigger: TriggerKind) -> &'static str {
     }
 }
 
-fn find_trigger(name: &str) -> Option<TriggerKind> {
+pub(crate) fn find_trigger(name: &str) -> Option<TriggerKind> {
     let all = [TriggerKind::Api, TriggerKind::Webhook, TriggerKind::Schedule, TriggerKind::Failure];
     all.into_iter().find(|trigger| trigger_name(*trigger) == name)
 }
@@ -284,6 +290,8 @@ pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         output_at: row.get::<_, Option<i64>>(12)?.map(i64::unsigned_abs),
         due_at: optional_time(row, 13)?,
         restarted_from: row.get::<_, Option<[u8; 16]>>(14)?.map(|id| RunId(Uuid::from_bytes(id))),
+        cause: optional(row, 15, |text| text.parse().ok())?,
+        queue: queue(row, 16)?,
     })
 }
 
@@ -294,6 +302,11 @@ pub(crate) fn waiting(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<W
     } else {
         json(row, column).map(Some)
     }
+}
+
+/// Whose turn a run waits for, in a column that may be empty.
+pub(crate) fn queue(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Queue>> {
+    optional(row, column, |text| serde_json::from_str(text).ok())
 }
 
 /// A number that is never negative.

@@ -169,8 +169,11 @@ fn check(
     differences.compare("output at", &row.output_at, &summary.output_at);
     differences.compare("due at", &row.due_at, &summary.due_at);
     differences.compare("restarted from", &row.restarted_from, &run.restarted_from);
-    if let Some(Event::RunStarted { idempotency_key, .. }) = entries.first().map(|entry| &entry.event) {
+    let first = entries.first().map(|entry| &entry.event);
+    if let Some(Event::RunStarted { idempotency_key, cause, queue, .. }) = first {
         differences.compare("idempotency key", &row.idempotency_key, idempotency_key);
+        differences.compare("cause", &row.cause, cause);
+        differences.compare("queue", &row.queue, queue);
     }
     Ok(if differences.0.is_empty() { Ok(()) } else { Err(differences.0.join("; ")) })
 }

@@ -1,16 +1,18 @@
 //! Workflows: a head that changes, and versions that never do. Whether a text can work is not known here.
 
 use loopfour_engine::event::Actor;
-use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
+use loopfour_engine::{CompanyId, Timestamp, TriggerKind, WorkflowId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::Store;
 use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::{named, time, uuid};
+use crate::sqlite::runs::{find_trigger, trigger_name};
+use crate::sqlite::{named, optional, schedules, time, uuid};
+use crate::{Memory, Store};
 
 /// How a workflow stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +64,8 @@ pub struct WorkflowRow {
     pub version: u32,
     /// Its name in that version.
     pub name: String,
+    /// What starts that version; none where its text does not say.
+    pub trigger: Option<TriggerKind>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its text or status last changed.
@@ -189,6 +193,7 @@ impl Store {
             status: WorkflowStatus::Draft,
             version: 1,
             name: name.to_owned(),
+            trigger: trigger(source),
             created_at: now,
             updated_at: now,
         };
@@ -236,20 +241,19 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<WorkflowRow, WorkflowError> {
-        let by = by.clone();
+        let (by, trigger) = (by.clone(), trigger(&edit.source));
         let update = move |db: &Connection| {
             let old = match expect(db, (company, id), edit.expected_version, &edit.from)? {
                 Ok(old) => old,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let row =
-                WorkflowRow { version: old.version + 1, name: edit.name.clone(), updated_at: now, ..old };
+            let (version, name) = (old.version + 1, edit.name.clone());
+            let row = WorkflowRow { version, name, trigger, updated_at: now, ..old };
             insert_version(db, &row, &edit.source, edit.change_summary.as_deref())?;
-            update_head(db, &row)?;
             audit::note(db, company, &by, &edited(&old, &row, &edit), now)?;
-            Ok(Ok(row))
+            Changed::store(db, row, now).map(Ok)
         };
-        self.write(update, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
+        self.write(update, Changed::tell).await.map(|changed| changed.row)
     }
 
     /// Changes a workflow's status.
@@ -272,11 +276,10 @@ impl Store {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let row = WorkflowRow { status: change.to, updated_at: now, ..old.clone() };
-            update_head(db, &row)?;
             audit::note(db, company, &by, &changed(&old, change.to), now)?;
-            Ok(Ok(row))
+            Changed::store(db, row, now).map(Ok)
         };
-        self.write(set, |memory, row: &WorkflowRow| memory.workflows.changed(row.id, row.clone())).await
+        self.write(set, Changed::tell).await.map(|changed| changed.row)
     }
 
     /// A version of a workflow.
@@ -377,7 +380,54 @@ impl Store {
     }
 }
 
-const HEAD: &str = "id, company, status, version, name, created_at, updated_at";
+/// A head that was changed.
+struct Changed {
+    row: WorkflowRow,
+    /// Whether it has a schedule, or had one.
+    is_scheduled: bool,
+}
+
+impl Changed {
+    /// Stores the new state of a head, and what hangs on it.
+    fn store(db: &Connection, row: WorkflowRow, now: Timestamp) -> rusqlite::Result<Changed> {
+        update_head(db, &row)?;
+        let is_scheduled = schedules::follow(db, &row, now)?;
+        Ok(Changed { row, is_scheduled })
+    }
+
+    /// Tells those who know heads by heart; only after the commit.
+    fn tell(memory: &Memory, changed: &Changed) {
+        memory.workflows.changed(changed.row.id, changed.row.clone());
+        memory.active.changed(&changed.row);
+        if changed.is_scheduled {
+            memory.scheduled.send_modify(|times| *times += 1);
+        }
+    }
+}
+
+/// What starts a workflow, by its text.
+fn trigger(source: &str) -> Option<TriggerKind> {
+    #[derive(Deserialize)]
+    struct Text {
+        trigger: Trigger,
+    }
+    #[derive(Deserialize)]
+    struct Trigger {
+        #[serde(rename = "type")]
+        kind: TriggerKind,
+    }
+    serde_json::from_str::<Text>(source).ok().map(|text| text.trigger.kind)
+}
+
+/// The active workflows of every company.
+pub(crate) fn active(db: &Connection) -> rusqlite::Result<Vec<WorkflowRow>> {
+    let sql = format!(
+        "SELECT {HEAD} FROM workflows WHERE company IN (SELECT id FROM companies) AND status = 'active'"
+    );
+    db.prepare(&sql)?.query_map([], read_head)?.collect()
+}
+
+const HEAD: &str = "id, company, status, version, name, created_at, updated_at, trigger";
 
 fn head(db: &Connection, company: CompanyId, id: WorkflowId) -> rusqlite::Result<Option<WorkflowRow>> {
     let sql = format!("SELECT {HEAD} FROM workflows WHERE id = ?1 AND company = ?2");
@@ -433,8 +483,9 @@ fn changed(old: &WorkflowRow, to: WorkflowStatus) -> Deed {
 }
 
 fn insert_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO workflows (id, company, status, version, name, search, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql =
+        "INSERT INTO workflows (id, company, status, version, name, search, created_at, updated_at, trigger)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     db.prepare_cached(sql)?.execute(params![
         row.id.0.as_bytes(),
         row.company.0.as_bytes(),
@@ -444,12 +495,14 @@ fn insert_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
         row.name.to_lowercase(),
         row.created_at.0,
         row.updated_at.0,
+        row.trigger.map(trigger_name),
     ])?;
     Ok(())
 }
 
 fn update_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
-    let sql = "UPDATE workflows SET status = ?2, version = ?3, name = ?4, search = ?5, updated_at = ?6 WHERE id = ?1 AND company = ?7";
+    let sql = "UPDATE workflows SET status = ?2, version = ?3, name = ?4, search = ?5, updated_at = ?6, trigger = ?8
+               WHERE id = ?1 AND company = ?7";
     db.prepare_cached(sql)?.execute(params![
         row.id.0.as_bytes(),
         row.status.name(),
@@ -458,6 +511,7 @@ fn update_head(db: &Connection, row: &WorkflowRow) -> rusqlite::Result<()> {
         row.name.to_lowercase(),
         row.updated_at.0,
         row.company.0.as_bytes(),
+        row.trigger.map(trigger_name),
     ])?;
     Ok(())
 }
@@ -491,5 +545,7 @@ fn read_head(row: &Row<'_>) -> rusqlite::Result<WorkflowRow> {
         name: row.get(4)?,
         created_at: time(row, 5)?,
         updated_at: time(row, 6)?,
+        // One that is not known starts nothing.
+        trigger: optional(row, 7, |name| Some(find_trigger(name)))?.flatten(),
     })
 }

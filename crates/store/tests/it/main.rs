@@ -5,6 +5,7 @@
 mod audit;
 mod backup;
 mod connections;
+mod events;
 mod health;
 mod isolation;
 mod journal;

@@ -276,32 +276,45 @@ async fn an_open_store_is_ready() {
     assert_eq!(place.store.ready().await, Ok(()));
 }
 
-/// What 0003 and later added, taken away again.
+/// What 0004 and later added, taken away again.
+const THIRD_VERSION: &str = "
+    DROP TABLE hand_overs; DROP TABLE dead_hand_overs; DROP TABLE provider_event_bodies; DROP TABLE provider_events;
+    DROP TABLE schedules; DROP TABLE webhook_secrets; DROP TABLE webhook_refusals;
+    DROP INDEX runs_by_cause; ALTER TABLE runs DROP COLUMN cause; ALTER TABLE runs DROP COLUMN queue;
+    DROP INDEX workflows_by_trigger; ALTER TABLE workflows DROP COLUMN trigger;
+    DROP TABLE registrations; DROP TABLE event_cursors;
+    DELETE FROM migrations WHERE version > 3;";
+
+/// What 0003 added, taken away after that.
 const SECOND_VERSION: &str = "
     DROP TABLE audit; DROP TABLE connections; DROP TABLE sessions; DROP TABLE login_links;
     DROP INDEX keys_of_company; DROP INDEX keys_of_member; ALTER TABLE keys DROP COLUMN member; DROP TABLE members;
     DELETE FROM meta; DELETE FROM migrations WHERE version > 2;";
 
-/// What 0002 and later added, taken away again.
-pub const FIRST_VERSION: &str = "
-    DROP TABLE audit; DROP TABLE connections; DROP TABLE sessions; DROP TABLE login_links;
-    DROP INDEX keys_of_company; DROP INDEX keys_of_member; ALTER TABLE keys DROP COLUMN member; DROP TABLE members;
+/// What 0002 added, taken away after that.
+const FIRST_VERSION: &str = "
     ALTER TABLE runs DROP COLUMN due_at; ALTER TABLE runs DROP COLUMN restarted_from;
     DROP TABLE meta; DELETE FROM migrations WHERE version > 1";
+
+/// Takes a database back to an earlier version's form.
+pub fn back_to(version: u32) -> String {
+    let later = [(3, THIRD_VERSION), (2, SECOND_VERSION), (1, FIRST_VERSION)];
+    later.into_iter().filter(|(before, _)| *before >= version).map(|(_, sql)| sql).collect()
+}
 
 #[tokio::test]
 async fn before_a_database_is_changed_it_is_kept() {
     let directory = closed().await;
     let kept = directory.path().join("loopfour.db.before-0002.bak");
     assert!(!kept.exists(), "a new database has nothing to lose");
-    change(&directory, FIRST_VERSION);
+    change(&directory, &back_to(1));
     drop(Store::open(directory.path(), NOW).unwrap());
 
     let versions = |path: &std::path::Path| {
         let db = rusqlite::Connection::open(path).unwrap();
         db.query_row("SELECT max(version) FROM migrations", [], |row| row.get::<_, i64>(0)).unwrap()
     };
-    assert_eq!((versions(&kept), versions(&database(&directory))), (1, 3));
+    assert_eq!((versions(&kept), versions(&database(&directory))), (1, 4));
     #[cfg(unix)]
     assert_eq!(
         std::os::unix::fs::PermissionsExt::mode(&kept.metadata().unwrap().permissions()) & 0o777,
@@ -317,7 +330,7 @@ async fn before_a_database_is_changed_it_is_kept() {
 #[tokio::test]
 async fn a_database_that_cannot_be_kept_is_not_changed() {
     let directory = closed().await;
-    change(&directory, FIRST_VERSION);
+    change(&directory, &back_to(1));
     std::fs::create_dir(directory.path().join("loopfour.db.before-0002.bak")).unwrap();
     let expected = "`DIR/loopfour.db` is of an earlier version, and before it is changed a backup is made: \
                     `DIR/loopfour.db.before-0002.bak` exists already; a backup overwrites nothing";
@@ -335,7 +348,7 @@ async fn a_database_of_the_second_version_is_brought_to_this_one() {
     let run = place.run(NOW, RunStatus::Running).await;
     let Place { directory, store, company, workflow } = place;
     drop(store);
-    change(&directory, SECOND_VERSION);
+    change(&directory, &back_to(2));
     std::fs::remove_file(directory.path().join(KEY_FILE)).unwrap();
 
     let store = Store::open(directory.path(), NOW).unwrap();

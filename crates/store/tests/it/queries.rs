@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// The tables whose rows are a company's.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 19] = [
     "keys",
     "members",
     "login_links",
@@ -15,6 +15,15 @@ const TABLES: [&str; 10] = [
     "runs",
     "events",
     "audit",
+    "provider_events",
+    "provider_event_bodies",
+    "hand_overs",
+    "dead_hand_overs",
+    "schedules",
+    "webhook_secrets",
+    "webhook_refusals",
+    "registrations",
+    "event_cursors",
 ];
 
 /// Queries without a company: where, a part of the text that tells them apart, and why.
@@ -45,6 +54,16 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "journal.rs",
         "SELECT 1 FROM runs WHERE id = ?1",
         "the engine's port: it knows runs, the API asks for their owner before",
+    ),
+    (
+        "hand_overs.rs",
+        "FROM hand_overs WHERE next_at <= ?1",
+        "the engine's port: who hands over goes over every company's",
+    ),
+    (
+        "hand_overs.rs",
+        "SELECT min(next_at) FROM hand_overs",
+        "the engine's port: who hands over goes over every company's",
     ),
     ("journal.rs", "FROM events WHERE run = ?1 AND seq = ?2", "of a run whose row was found by its company"),
     (

@@ -116,7 +116,7 @@ async fn a_restored_database_is_backed_up_and_restored_like_any_other() {
 async fn a_copy_of_an_earlier_version_is_brought_to_this_one() {
     let place = worked(2).await;
     let (_kept, file) = backup(&place);
-    rusqlite::Connection::open(&file).unwrap().execute_batch(open::FIRST_VERSION).unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch(&open::back_to(1)).unwrap();
     let target = tempfile::tempdir().unwrap();
     let restored = Store::restore(&file, target.path(), LATER).unwrap();
     assert_eq!((restored.backup_at, restored.held.len()), (NOW, 2), "the time of its last entry");
