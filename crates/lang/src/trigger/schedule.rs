@@ -101,14 +101,15 @@ pub enum Overlap {
 }
 
 impl Schedule {
-    /// The first firing after an instant; `None` where there is none within the years that a timestamp can say. Says
-    /// nothing of `enabled`.
+    /// The first firing after an instant, and not before 1970; `None` where there is none within the years that can be
+    /// said. Says nothing of `enabled`.
     ///
     /// An interval counts from the anchor, the instant at which the schedule was set up, and fires first one interval
     /// after it. Minutes and hours are time that passes; days and weeks keep the anchor's time of day in the time zone,
     /// whatever its clocks do: a time that is skipped fires at the change of the clock, one that comes twice the first
     /// time. A cron expression has no use for the anchor.
     pub fn next_after(&self, anchor_ms: i64, after_ms: i64) -> Option<i64> {
+        let after_ms = after_ms.max(-1);
         match &self.rhythm {
             Rhythm::Cron(cron) => {
                 let after = Timestamp::from_millisecond(after_ms).ok()?;
@@ -134,6 +135,22 @@ impl Schedule {
             self.next_after(anchor_ms, *firing)
         });
         firings.take(count).collect()
+    }
+
+    /// The last firing after an instant and not after `until_ms`; `None` where there is none. Found without going through
+    /// all of them. The anchor is as in [`Schedule::next_after`].
+    pub fn latest(&self, anchor_ms: i64, after_ms: i64, until_ms: i64) -> Option<i64> {
+        let firing = |after: i64| self.next_after(anchor_ms, after).filter(|firing| *firing <= until_ms);
+        // It lies between these: the one is a firing, and after the other there is none.
+        let (mut low, mut high) = (firing(after_ms)?, until_ms);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match firing(middle) {
+                Some(later) => low = later,
+                None => high = middle,
+            }
+        }
+        Some(low)
     }
 
     fn days(&self, days: i64, anchor_ms: i64, after_ms: i64) -> Option<i64> {

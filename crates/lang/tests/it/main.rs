@@ -1,6 +1,7 @@
 //! Tests of the language.
 
 mod check;
+mod concurrency;
 mod conditions;
 mod documents;
 mod expressions;
@@ -10,4 +11,5 @@ mod printing;
 mod schema;
 mod support;
 mod templates;
+mod triggers;
 mod values;

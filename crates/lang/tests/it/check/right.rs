@@ -371,6 +371,64 @@ fn all_triggers() {
 }
 
 #[test]
+fn the_sources_events() {
+    for event in [
+        "invoice.paid",
+        "invoice.payment_failed",
+        "customer.subscription.created",
+        "customer.subscription.updated",
+        "customer.subscription.deleted",
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "charge.refunded",
+    ] {
+        trigger(&format!(r#"{{"type": "webhook", "provider": "stripe", "events": ["{event}"]}}"#));
+    }
+}
+
+#[test]
+fn what_triggers_give_as_input() {
+    let reads = |trigger: &str, name: &str| {
+        right(&format!(
+            r#"{{"name": "w", "trigger": {trigger}, "steps": [{{"id": "a", "action": "stripe.createCustomer",
+            "config": {{"name": "{name}"}}}}], "settings": {{"title": "{name}",
+            "concurrency": {{"key": "{{{{input.data.object.id}}}} {{{{run.workflowId}}}} {{{{env.BRAND}}}}", "limit": 1}}}}}}"#
+        ));
+    };
+    let webhook = r#"{"type": "webhook", "provider": "stripe", "events": ["invoice.paid"]}"#;
+    reads(
+        webhook,
+        "{{input.type}} {{input.data.object.customer_email}} {{input.payload.data.object.lines.data[0].id}}",
+    );
+    reads(webhook, "{{input.payload}}");
+    reads(
+        r#"{"type": "schedule", "cron": "0 9 * * *"}"#,
+        "{{input.timestamp}} {{input.runId}} {{input.scheduleName}}",
+    );
+    reads(r#"{"type": "failure"}"#, "{{input.run.id}} {{input.run.workflowId}} {{input.error.code}}");
+}
+
+#[test]
+fn filters_of_every_kind_of_value() {
+    let filter = |operators: &str| {
+        trigger(&format!(
+            r#"{{"type": "webhook", "provider": "stripe", "filter": {{"data.object.x": {operators}}}}}"#
+        ));
+    };
+    filter(r#"{"$eq": {"a": [1, null]}, "$ne": [], "$contains": {"a": 1}, "$exists": false}"#);
+    filter(r#"{"$gt": 1, "$gte": 1.5, "$lt": "100", "$lte": "b"}"#);
+    filter(r#"{"$in": [null, true, {"a": 1}], "$nin": [], "$regex": "x{2}"}"#);
+}
+
+#[test]
+fn codes_that_nothing_is_reported_with_any_more_may_still_be_ignored() {
+    right(
+        r#"{"name": "w", "trigger": {"type": "schedule", "cron": "0 9 * * *"}, "steps": [{"id": "a", "action": "stripe.createCustomer"}],
+        "settings": {"ignore": ["LF0203", "LF0409"]}}"#,
+    );
+}
+
+#[test]
 fn all_conditions() {
     condition(r#"{"left": "{{input.a}}", "operator": "matches", "right": "^\\d+$"}"#);
     condition(r#"{"left": "{{input.a}}", "operator": "matches", "right": "{{input.pattern}}"}"#);

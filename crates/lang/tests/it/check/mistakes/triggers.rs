@@ -166,4 +166,58 @@ pub const ROWS: &[Row] = &[
             "LF0106 trigger.workflows[0] 2:35 `invoices` is no id of a workflow | it is `wf_` and a UUID, as the list of workflows has it",
         ],
     },
+    Row {
+        what: "ids that are those of no workflow",
+        text: r#"{"name": "w", "steps": [{"id": "a", "action": "stripe.createCustomer"}], "trigger":
+{"type": "failure", "workflows": ["wf_01890A5D-ac96-774b-bcce-b302099a8057", "run_01890a5d-ac96-774b-bcce-b302099a8057", "wf_1",
+ "wf_01890a5d-ac96-774b-bcce-b302099a8057"]}
+}"#,
+        found: &[
+            "LF0106 trigger.workflows[0] 2:35 `wf_01890A5D-ac96-774b-bcce-b302099a8057` is no id of a workflow | it is `wf_` and a UUID, as the list of workflows has it",
+            "LF0106 trigger.workflows[1] 2:78 `run_01890a5d-ac96-774b-bcce-b302099a8057` is no id of a workflow | it is `wf_` and a UUID, as the list of workflows has it",
+            "LF0106 trigger.workflows[2] 2:122 `wf_1` is no id of a workflow | it is `wf_` and a UUID, as the list of workflows has it",
+        ],
+    },
+    Row {
+        what: "all events, by a star",
+        text: r#"{"name": "w", "steps": [{"id": "a", "action": "stripe.createCustomer"}], "trigger":
+{"type": "webhook", "provider": "stripe", "events": ["*", "invoice*", "customer.subscriptions.*"]}
+}"#,
+        found: &[
+            "LF0601 trigger.events[0] 2:54 Stripe sends no event `*` | leave `events` out for all events",
+            "LF0601 trigger.events[1] 2:59 Stripe sends no event `invoice*` | did you mean `invoice.*`?",
+            "LF0601 trigger.events[2] 2:71 Stripe sends no event `customer.subscriptions.*` | did you mean `customer.subscription.*`?",
+        ],
+    },
+    Row {
+        what: "events of another API version",
+        text: r#"{"name": "w", "steps": [{"id": "a", "action": "stripe.createCustomer"}], "trigger":
+{"type": "webhook", "provider": "stripe", "events": ["apps.install.created", "three_d_secure.*"]}
+}"#,
+        found: &[
+            "LF0601 trigger.events[0] 2:54 Stripe sends no event `apps.install.created` | it comes with API version 2026-10-28.endive, and this server knows 2026-08-26.dahlia",
+            "LF0601 trigger.events[1] 2:78 Stripe sends no event `three_d_secure.*` | it comes with API version 2026-10-28.endive, and this server knows 2026-08-26.dahlia",
+        ],
+    },
+    Row {
+        what: "values that no operator takes",
+        text: r#"{"name": "w", "steps": [{"id": "a", "action": "stripe.createCustomer"}], "trigger":
+{"type": "webhook", "provider": "stripe", "filter": {
+ "a": {"$gt": {"b": 1}, "$gte": [1], "$lt": true, "$lte": null},
+ "b": {"$in": [], "$nin": {}, "$exists": 1, "$regex": 5},
+ "c": {"$eq": "{{variables.x}}", "$in": ["{{input.y}}"]}}}
+}"#,
+        found: &[
+            r#"LF0103 trigger.filter.a["$gt"] 3:15 `$gt` must be a number or a text, not an object"#,
+            r#"LF0103 trigger.filter.a["$gte"] 3:33 `$gte` must be a number or a text, not a list"#,
+            r#"LF0103 trigger.filter.a["$lt"] 3:45 `$lt` must be a number or a text, not `true`"#,
+            r#"LF0103 trigger.filter.a["$lte"] 3:59 `$lte` must be a number or a text, not null"#,
+            r#"LF0105 trigger.filter.b["$in"] 4:15 `$in` is empty, so that nothing would match"#,
+            r#"LF0103 trigger.filter.b["$nin"] 4:27 `$nin` must be a list, not an object"#,
+            r#"LF0103 trigger.filter.b["$exists"] 4:42 `$exists` must be `true` or `false`, not the number 1"#,
+            r#"LF0103 trigger.filter.b["$regex"] 4:55 `$regex` must be a text, not the number 5"#,
+            r#"LF0204 trigger.filter.c["$eq"] 5:15 the template in `$eq` is not evaluated | here it is taken as text, braces and all"#,
+            r#"LF0204 trigger.filter.c["$in"][0] 5:42 the template in `$in[0]` is not evaluated | here it is taken as text, braces and all"#,
+        ],
+    },
 ];
