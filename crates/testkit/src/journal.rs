@@ -5,17 +5,31 @@ use std::task::Poll;
 use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
 use loopfour_engine::{CompanyId, Entry, Event, RunId, RunStatus, Summary, WaitReason, WorkflowId};
 
-/// A journal in memory. Entries are kept as the text that a real one stores. Clones are the same journal.
+use crate::inbox::Inbox;
+
+/// A journal in memory, and what else a store keeps to start runs by itself: events, hand-overs, schedules. Entries are
+/// kept as the text that a real one stores. Clones are the same journal.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryJournal(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     runs: BTreeMap<RunId, (Vec<String>, Summary)>,
-    definitions: BTreeMap<(WorkflowId, u32), String>,
+    pub(crate) definitions: BTreeMap<(WorkflowId, u32), String>,
+    pub(crate) inbox: Inbox,
     appends_left: Option<usize>,
+    writes_left: Option<(usize, LastWrite)>,
     late: bool,
     slow: BTreeSet<RunId>,
+}
+
+/// What becomes of the last write before a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWrite {
+    /// It is stored, and whoever wrote heard so.
+    Heard,
+    /// It is stored, and nobody heard so.
+    Unheard,
 }
 
 impl MemoryJournal {
@@ -27,6 +41,17 @@ impl MemoryJournal {
     /// From now on so many appends succeed, and every later one fails without storing anything; `None`: all succeed.
     pub fn fail_after(&self, appends: Option<usize>) {
         self.state().appends_left = appends;
+    }
+
+    /// From now on so many writes of any kind are stored, and every later one fails, as where the process is killed; `None`:
+    /// all are stored.
+    pub fn crash_after(&self, writes: Option<(usize, LastWrite)>) {
+        self.state().writes_left = writes;
+    }
+
+    /// Whether a write failed by [`MemoryJournal::crash_after`], or is the next to.
+    pub fn has_crashed(&self) -> bool {
+        matches!(self.state().writes_left, Some((0, _)))
     }
 
     /// From now on whoever appends hears of it only later than it is stored, as from a disk.
@@ -56,27 +81,62 @@ impl MemoryJournal {
         self.state().runs.values().map(|(_, summary)| summary.clone()).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn store(&self, batch: Append) -> Result<(), JournalError> {
+    /// Writes, unless a write is to fail.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut State) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let failed = || Err(JournalError::Storage("told to fail".to_owned()));
         let mut state = self.state();
-        match &mut state.appends_left {
+        match &mut state.writes_left {
+            Some((0, _)) => return failed(),
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+        let done = work(&mut state);
+        if state.writes_left == Some((0, LastWrite::Unheard)) { failed() } else { done }
+    }
+}
+
+impl State {
+    fn store(&mut self, batch: Append) -> Result<(), JournalError> {
+        match &mut self.appends_left {
             Some(0) => return Err(JournalError::Storage("told to fail".to_owned())),
             Some(left) => *left -= 1,
             None => {}
         }
-        let (lines, summary) =
-            state.runs.entry(batch.run).or_insert_with(|| (Vec::new(), batch.summary.clone()));
-        if lines.len() as u64 != batch.expected {
+        let length = self.runs.get(&batch.run).map_or(0, |(lines, _)| lines.len());
+        if length as u64 != batch.expected {
             return Err(JournalError::Conflict { run: batch.run });
         }
+        if let Some(first) = batch.entries.first() {
+            self.inbox.begun(&first.event)?;
+        }
+        let had_ended = self.runs.get(&batch.run).is_some_and(|(_, summary)| summary.status.has_ended());
+        let (lines, summary) =
+            self.runs.entry(batch.run).or_insert_with(|| (Vec::new(), batch.summary.clone()));
         let written =
             batch.entries.iter().map(|entry| serde_json::to_string(entry).expect("an entry is JSON"));
         lines.extend(written);
         *summary = batch.summary;
+        let failed = matches!(summary.status, RunStatus::Failed | RunStatus::Timeout);
+        if failed && !had_ended {
+            let first: Entry = serde_json::from_str(&lines[0]).expect("an entry reads back");
+            let (length, at) = (lines.len() as u64, batch.entries.last().map_or(first.at, |last| last.at));
+            self.inbox.failed(&first.event, length, at);
+        }
         Ok(())
+    }
+
+    /// The first entries of all runs, by their ids.
+    pub(crate) fn firsts(&self) -> impl Iterator<Item = (RunId, Entry, &Summary)> {
+        self.runs.iter().map(|(run, (lines, summary))| {
+            (*run, serde_json::from_str(&lines[0]).expect("an entry reads back"), summary)
+        })
     }
 }
 
@@ -95,7 +155,7 @@ async fn pause(mut times: u32) {
 
 impl Journal for MemoryJournal {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
-        let stored = self.store(batch);
+        let stored = self.write(|state| state.store(batch));
         let late = self.state().late;
         pause(u32::from(late)).await;
         stored
