@@ -8,7 +8,7 @@ use std::pin::pin;
 use futures_util::FutureExt as _;
 use loopfour_engine::error::code;
 use loopfour_engine::ports::{Actions, Clock, Journal, JournalError};
-use loopfour_engine::{Command, Outcome, Run, RunId, StepError, StepPath, Timestamp, Wake};
+use loopfour_engine::{Command, Outcome, Run, RunId, RunStatus, StepError, StepPath, Timestamp, Wake};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tracing::{Instrument as _, debug, error, info_span};
 
@@ -32,6 +32,12 @@ pub(crate) struct Task {
     changes: u64,
     _slot: Option<OwnedSemaphorePermit>,
     _active: Active,
+}
+
+impl Task {
+    pub(crate) fn with_slot(self, slot: Option<OwnedSemaphorePermit>) -> Task {
+        Task { _slot: slot, ..self }
+    }
 }
 
 /// The journal could not be written before the host stopped, or somebody else wrote to it.
@@ -82,6 +88,9 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         run: Run,
         rested: Option<oneshot::Sender<Box<Run>>>,
     ) {
+        if run.status != RunStatus::Pending {
+            self.state().turns.begin(run.id);
+        }
         let host = self.clone();
         let span = info_span!("run", run = %task.run);
         let driven = async move { host.drive(task, mailbox, Box::new(run), rested).await };
@@ -93,13 +102,13 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         task: Task,
         mut mailbox: mpsc::Receiver<Signal>,
         mut run: Box<Run>,
-        rested: Option<oneshot::Sender<Box<Run>>>,
+        mut rested: Option<oneshot::Sender<Box<Run>>>,
     ) {
         let id = task.run;
         let work = async {
             loop {
                 self.work(&mut run, &mut mailbox).await?;
-                if self.leave(id, &mut mailbox) {
+                if self.leave(&run, &mailbox, &mut rested) {
                     return Ok::<(), Lost>(());
                 }
             }
@@ -159,7 +168,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         }
         self.hold_back(run).await?;
         let mut entries = run.wake(Wake::Timer, &self.context(now));
-        entries.extend(run.advance(&self.context(now)));
+        entries.extend(self.advance(run, &self.context(now)));
         self.record(run, entries).await
     }
 
@@ -175,7 +184,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     async fn settle(&self, run: &mut Run, path: &StepPath, outcome: Outcome) -> Result<(), Lost> {
         let now = self.shared.clock.now();
         let mut entries = vec![run.settle(path, outcome, &self.context(now))];
-        entries.extend(run.advance(&self.context(now)));
+        entries.extend(self.advance(run, &self.context(now)));
         self.record(run, entries).await
     }
 
@@ -230,7 +239,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 }
                 Some(None) => {
                     let mut entries = run.wake(Wake::Timer, &self.context(now));
-                    entries.extend(run.advance(&self.context(now)));
+                    entries.extend(self.advance(run, &self.context(now)));
                     self.record(run, entries).await?;
                     return Ok(Turn::Interrupted);
                 }
@@ -298,9 +307,15 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         };
         error!(run = %id, %cause, "the run cannot go on");
         self.forget(id);
-        if matches!(cause, LoadError::Journal(JournalError::Full(_) | JournalError::Storage(_))) {
-            let later = self.shared.clock.now().0.saturating_add(STORAGE_PAUSE);
-            self.set_timer(id, Timestamp(later));
+        match cause {
+            LoadError::Journal(JournalError::Full(_) | JournalError::Storage(_)) => {
+                let later = self.shared.clock.now().0.saturating_add(STORAGE_PAUSE);
+                self.set_timer(id, Timestamp(later));
+            }
+            LoadError::Journal(JournalError::Conflict { .. } | JournalError::Exists { .. }) => {}
+            LoadError::Missing(_) | LoadError::Damaged(_) | LoadError::Journal(JournalError::Missing(_)) => {
+                self.pass_over(id);
+            }
         }
         Ready::Unreadable
     }
@@ -323,44 +338,60 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let context = self.context(self.shared.clock.now());
         let before = run.length;
         let mut entries = run.wake(wake, &context);
-        entries.extend(run.advance(&context));
+        entries.extend(self.advance(&mut run, &context));
         if !entries.is_empty() {
             self.append(&run, before, entries).await?;
         }
         Ok(run)
     }
 
-    /// Gives up the run if nobody wants anything of it; a signal that came meanwhile is not lost.
-    fn leave(&self, id: RunId, mailbox: &mut mpsc::Receiver<Signal>) -> bool {
+    /// Gives up the run if nobody wants anything of it; a signal that came meanwhile is not lost, nor that its turn came. Who
+    /// wants to know when it rests waits on where it goes on by itself.
+    fn leave(
+        &self,
+        run: &Run,
+        mailbox: &mpsc::Receiver<Signal>,
+        rested: &mut Option<oneshot::Sender<Box<Run>>>,
+    ) -> bool {
         let mut state = self.state();
-        let quiet = mailbox.is_empty();
-        if quiet {
-            state.tasks.remove(&id);
+        if !mailbox.is_empty() {
+            return false;
         }
-        quiet
+        state.tasks.remove(&run.id);
+        let goes_on = run.status == RunStatus::Pending || run.due_at().is_some();
+        if goes_on
+            && !self.is_stopping()
+            && let Some(waiter) = rested.take_if(|rested| !rested.is_closed())
+        {
+            state.waiters.insert(run.id, waiter);
+        }
+        let next = match run.status {
+            RunStatus::Pending => state.turns.is_called(run.id).then_some(run.id).into_iter().collect(),
+            RunStatus::Running | RunStatus::Waiting => {
+                state.turns.begin(run.id);
+                Vec::new()
+            }
+            RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled | RunStatus::Timeout => {
+                state.turns.leave(run.id)
+            }
+        };
+        drop(state);
+        self.call(next);
+        true
     }
 
     pub(crate) fn forget(&self, id: RunId) {
         self.state().tasks.remove(&id);
     }
 
-    /// The run ended, or waits: whoever wants to know is told once it does not go on by itself.
+    /// The run ended, or waits: whoever wants to know is told where it does not go on by itself.
     fn rest(&self, run: Box<Run>, rested: Option<oneshot::Sender<Box<Run>>>, changes: u64) {
         debug!(status = run.status.name(), "the run rests");
-        let (id, due) = (run.id, run.due_at());
+        let (id, due, pending) = (run.id, run.due_at(), run.status == RunStatus::Pending);
         let missed = self.missed_a_change(&run, changes);
-        match (due, rested) {
-            (None, Some(rested)) => {
-                // Nobody need wait for it.
-                let _ = rested.send(run);
-            }
-            (Some(_), Some(rested)) if !rested.is_closed() => {
-                let mut state = self.state();
-                if !self.is_stopping() {
-                    state.waiters.insert(id, rested);
-                }
-            }
-            (None | Some(_), _) => {}
+        if let Some(rested) = rested.filter(|_| due.is_none() && !pending) {
+            // Nobody need wait for it.
+            let _ = rested.send(run);
         }
         if let Some(at) = due {
             self.set_timer(id, at);
@@ -376,6 +407,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let parked = async {
             let mut run = self.load(id).await.map_err(|cause| cause.to_string())?;
             if run.status.has_ended() {
+                self.give_turn_on(id);
                 return Ok(());
             }
             let expected = run.length;
@@ -394,10 +426,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
 }
 
 /// Counts a task while it lives, however it ends.
-struct Active(watch::Sender<usize>);
+pub(crate) struct Active(watch::Sender<usize>);
 
 impl Active {
-    fn enter(count: &watch::Sender<usize>) -> Active {
+    pub(crate) fn enter(count: &watch::Sender<usize>) -> Active {
         count.send_modify(|active| *active += 1);
         Active(count.clone())
     }

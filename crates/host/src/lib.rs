@@ -13,6 +13,7 @@ mod recovery;
 mod storage;
 mod timers;
 pub mod triggers;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,15 +22,17 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::ports::{
-    Act, ActError, Actions, BoxFuture, Candidates, Clock, Journal, Runs, Start, StartError, Started,
+    Act, ActError, Actions, BoxFuture, Candidates, Clock, Journal, JournalError, Runs, Start, StartError,
+    Started,
 };
-use loopfour_engine::{CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp};
+use loopfour_engine::{CompanyId, Context, Policy, Run, RunId, StepPath, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use people::Signal;
 use timers::Timers;
+use turns::Turns;
 
 pub use recovery::Recovered;
 
@@ -111,6 +114,8 @@ struct State {
     waiters: HashMap<RunId, oneshot::Sender<Box<Run>>>,
     /// Runs whose last answer the storage does not take.
     stalled: HashSet<RunId>,
+    /// Which runs wait for each other.
+    turns: Turns,
     /// How often a connection came to be usable again.
     changes: u64,
     /// Which of those was the last of a company.
@@ -153,37 +158,33 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         if self.is_stopping() {
             return Err(StartError::Stopping);
         }
-        let slot = Arc::clone(&self.shared.slots).try_acquire_owned().map_err(|_| StartError::Busy)?;
+        let slot = Arc::clone(&self.shared.slots).try_acquire_owned().ok();
+        let takes_turns = start.queue.is_some() || start.definition.settings.concurrency.is_some();
+        if slot.is_none() && !takes_turns {
+            return Err(StartError::Busy);
+        }
         let id = start.run.unwrap_or_else(|| RunId(Uuid::now_v7()));
         let now = self.shared.clock.now();
-        let event = Event::RunStarted {
-            run: id,
-            company: start.company,
-            workflow: start.workflow,
-            version: start.version,
-            trigger: start.trigger,
-            input: start.input,
-            connection: start.connection,
-            idempotency_key: start.idempotency_key,
-            restarted_from: start.restarted_from,
-            by: start.by,
-            cause: start.cause,
-            queue: start.queue,
+        let (mut run, mut entries) = Run::start(start, id, now);
+        let Some((task, mailbox)) = self.enter(id, None) else { return Err(exists(id)) };
+        let Some(its_turn) = self.state().turns.enter(&run) else {
+            self.forget(id);
+            return Err(exists(id));
         };
-        let first = Entry { seq: 1, at: now, event };
-        let mut run =
-            Run::begin(start.definition, &first).expect("a journal that begins with the run's start");
-        let mut entries = vec![first];
-        for event in start.kept {
-            let entry = Entry { seq: run.length + 1, at: now, event };
-            run.apply(&entry).expect("what is kept stands before the step that the run begins at");
-            entries.push(entry);
+        // Until its turn comes, it needs none.
+        let slot = slot.filter(|_| its_turn);
+        if its_turn && slot.is_none() {
+            self.forget(id);
+            self.give_turn_on(id);
+            return Err(StartError::Busy);
         }
-        // Nobody knows the id yet.
-        let (task, mailbox) = self.enter(id, Some(slot)).ok_or(StartError::Busy)?;
-        entries.extend(run.advance(&self.context(now)));
+        let task = task.with_slot(slot);
+        if its_turn {
+            entries.extend(run.advance(&self.context(now)));
+        }
         if let Err(cause) = self.append(&run, 0, entries).await {
             self.forget(id);
+            self.unplace(id, &cause);
             return Err(cause.into());
         }
         let (rested, rest) = oneshot::channel();
@@ -222,6 +223,11 @@ impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
     fn is_stalled(&self, run: RunId) -> bool {
         self.state().stalled.contains(&run)
     }
+}
+
+/// Whoever chose the id of a run started it already.
+fn exists(run: RunId) -> StartError {
+    JournalError::Exists { run }.into()
 }
 
 /// Does work that is not to be left half done where whoever asked for it goes away, as a client does that hangs up: a run

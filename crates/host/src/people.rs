@@ -92,6 +92,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 Ok(next) => signal = next,
                 Err(_) => {
                     state.tasks.remove(&id);
+                    // Its turn may have come meanwhile.
+                    let called = state.turns.is_called(id);
+                    drop(state);
+                    self.call(called.then_some(id).into_iter().collect());
                     return None;
                 }
             }
@@ -102,7 +106,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     async fn acted(&self, id: RunId, act: &Act) -> Result<Run, ActError> {
         let mut run = self.load(id).await.map_err(unloaded)?;
         let context = self.context(self.shared.clock.now());
-        let before = run.length;
+        let (before, ended) = (run.length, run.status.has_ended());
         let mut entries = Vec::new();
         if matches!(act.what, Deed::Cancel) {
             // Before what its time has come for: from here on a write of unknown outcome is not sent again by itself.
@@ -112,9 +116,14 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
             entries.extend(run.wake(Wake::Timer, &context));
             entries.extend(run.act(act.clone(), &context)?);
         }
-        entries.extend(run.advance(&context));
-        if !entries.is_empty() {
-            self.append(&run, before, entries).await?;
+        entries.extend(self.advance(&mut run, &context));
+        if !entries.is_empty()
+            && let Err(cause) = self.append(&run, before, entries).await
+        {
+            if ended {
+                self.unplace(id, &cause);
+            }
+            return Err(cause.into());
         }
         Ok(run)
     }
@@ -124,7 +133,7 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let context = self.context(self.shared.clock.now());
         let done = match run.act(signal.act, &context) {
             Ok(mut entries) => {
-                entries.extend(run.advance(&context));
+                entries.extend(self.advance(run, &context));
                 let recorded = self.record(run, entries).await;
                 recorded.map(|()| Ok(Box::new(run.clone())))
             }

@@ -19,7 +19,7 @@ const CONCURRENCY: usize = 64;
 pub struct Recovered {
     /// Runs that go on.
     pub resumed: usize,
-    /// Runs that wait for a time, a person or an event.
+    /// Runs that wait for a time, a person, an event or their turn.
     pub waiting: usize,
     /// Runs whose journal cannot be read; the log names them.
     pub unreadable: usize,
@@ -37,9 +37,13 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
     ) -> Result<impl Future<Output = Recovered> + Send + use<J, A, C>, JournalError> {
         let begun = Instant::now();
         let unfinished = self.shared.journal.unfinished().await?;
+        let all = unfinished.len();
+        let unfinished = self.state().turns.take_over(unfinished);
+        let queued = all - unfinished.len();
         let host = self.clone();
         Ok(async move {
-            let recovered = host.let_go_on(unfinished).await;
+            let mut recovered = host.let_go_on(unfinished).await;
+            recovered.waiting += queued;
             let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             let Recovered { resumed, waiting, unreadable } = recovered;
             info!(resumed, waiting, unreadable, milliseconds, "recovered unfinished runs");

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use loopfour_engine::ports::{Append, Due, Journal, JournalError, Unfinished};
+use loopfour_engine::ports::{Append, Due, Journal, JournalError, Turn, Unfinished};
 use loopfour_engine::{CompanyId, Entry, Event, RunId, RunStatus, Summary, WaitReason, WorkflowId};
 
 use crate::inbox::Inbox;
@@ -171,7 +171,11 @@ impl Journal for MemoryJournal {
         let state = self.state();
         let open = state.runs.iter().filter(|(_, (_, summary))| !summary.status.has_ended());
         Ok(open
-            .map(|(run, (_, summary))| Unfinished { run: *run, due: Due::of(summary), turn: None })
+            .map(|(run, (lines, summary))| Unfinished {
+                run: *run,
+                due: Due::of(summary),
+                turn: turn(&lines[0], summary),
+            })
             .collect())
     }
 
@@ -194,6 +198,17 @@ impl Journal for MemoryJournal {
     async fn definition(&self, workflow: WorkflowId, version: u32) -> Result<String, JournalError> {
         let found = self.state().definitions.get(&(workflow, version)).cloned();
         found.ok_or_else(|| JournalError::Missing(format!("version {version} of {workflow}")))
+    }
+}
+
+/// Whose turn a run waits for or has, by its first line.
+fn turn(first: &str, summary: &Summary) -> Option<Turn> {
+    let first: Entry = serde_json::from_str(first).expect("an entry reads back");
+    match first.event {
+        Event::RunStarted { workflow, queue: Some(queue), .. } => {
+            Some(Turn { workflow, queue, begun: summary.status != RunStatus::Pending })
+        }
+        _ => None,
     }
 }
 

@@ -43,7 +43,7 @@ impl Run {
             input,
             connection,
             restarted_from,
-            by: _,
+            queue,
             ..
         } = &first.event
         else {
@@ -61,6 +61,7 @@ impl Run {
             trigger: *trigger,
             input: input.clone(),
             connection: *connection,
+            queue: queue.clone(),
             status: RunStatus::Pending,
             waiting: None,
             created_at: first.at,
@@ -111,9 +112,13 @@ impl Run {
         if self.status.has_ended() && !late {
             return Err(impossible(format!("the run is {} already", self.status.name())));
         }
+        let stood = self.status;
         self.apply_event(entry).map_err(impossible)?;
         self.length = entry.seq;
-        self.started_at = self.started_at.or(Some(entry.at));
+        if stood == RunStatus::Pending && !matches!(self.status, RunStatus::Pending | RunStatus::Cancelled) {
+            self.started_at = self.started_at.or(Some(entry.at));
+            self.timed_from = entry.at;
+        }
         self.completed_at = self.status.has_ended().then_some(self.completed_at.unwrap_or(entry.at));
         Ok(())
     }
@@ -387,6 +392,10 @@ impl Run {
         self.completed_at = None;
         self.timed_from = at;
         self.go_on();
+        if self.queue.is_some() {
+            // Its turn went to others when it ended.
+            self.status = RunStatus::Pending;
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod decide;
 mod pauses;
 pub mod rules;
 mod scope;
+mod start;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use loopfour_lang::{Document, Value, Workflow};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Effect, Request};
+use crate::cause::Queue;
 use crate::error::{RunError, StepError};
 use crate::event::{StepPath, TriggerKind};
 use crate::id::{CompanyId, ConnectionId, RunId, WorkflowId};
@@ -43,7 +45,7 @@ const LONGEST_TITLE: usize = 255;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Accepted, not begun.
+    /// Accepted, not begun; or retried, where others of its [`Queue`] are under way.
     Pending,
     /// Under way.
     Running,
@@ -221,6 +223,8 @@ pub struct Run {
     pub input: Value,
     /// The connection that its actions use.
     pub connection: Option<ConnectionId>,
+    /// Whose turn it waits for while it is `pending`, where runs of its workflow take turns.
+    pub queue: Option<Queue>,
     /// How it stands.
     pub status: RunStatus,
     /// Why it waits, if it does.
@@ -248,7 +252,7 @@ pub struct Run {
     last_success: Option<(usize, u64)>,
     /// How it is to end, whatever the steps would do.
     ending: Option<Ending>,
-    /// The time limit counts from here.
+    /// The time limit counts from here, once it began.
     timed_from: Timestamp,
     /// The step in hand cannot be made ready for now.
     pause: Option<Pause>,
@@ -395,9 +399,10 @@ impl Run {
         [call, pause, self.deadline()].into_iter().flatten().min()
     }
 
-    /// When its time is over, unless it is to end anyway.
+    /// When its time is over, unless it is to end anyway. Waiting for its turn takes none of it.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let limit = self.definition.settings.timeout_ms.filter(|_| self.ending.is_none())?;
+        let counts = self.status != RunStatus::Pending && self.ending.is_none();
+        let limit = self.definition.settings.timeout_ms.filter(|_| counts)?;
         Some(Timestamp(self.timed_from.0.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX))))
     }
 

@@ -4,6 +4,7 @@ use loopfour_lang::template::{Scope, StepField};
 use loopfour_lang::{Object, Value};
 
 use super::{Run, StepStatus};
+use crate::event::TriggerKind;
 use crate::time::Timestamp;
 
 /// A run as its expressions see it at one moment.
@@ -15,6 +16,11 @@ pub(super) struct RunScope<'a> {
 impl Scope for RunScope<'_> {
     fn input(&self) -> Value {
         self.run.input.clone()
+    }
+
+    fn payload(&self) -> Option<Value> {
+        let input = &self.run.input;
+        (self.run.trigger == TriggerKind::Webhook && input.get("payload").is_none()).then(|| input.clone())
     }
 
     fn variables(&self) -> Value {

@@ -129,8 +129,13 @@ fn leaf(expression: &Expression, scope: &dyn Scope) -> Option<Value> {
 /// The value of an expression whose leftmost part has the value `left`.
 fn apply(expression: &Expression, left: Value, scope: &dyn Scope) -> Result<Value, Failure> {
     match &expression.kind {
-        ExpressionKind::Member(_, key) => Ok(member(&left, key)),
-        ExpressionKind::Index(_, index) => Ok(item(&left, &evaluate(index, scope)?)),
+        ExpressionKind::Member(base, key) => {
+            Ok(payload(base, Some(key), scope).unwrap_or_else(|| member(&left, key)))
+        }
+        ExpressionKind::Index(base, index) => {
+            let index = evaluate(index, scope)?;
+            Ok(payload(base, index.as_text(), scope).unwrap_or_else(|| item(&left, &index)))
+        }
         ExpressionKind::Call(function, arguments) => {
             let rest = arguments.iter().skip(1).map(|argument| evaluate(argument, scope));
             let arguments: Result<Vec<Value>, Failure> = std::iter::once(Ok(left)).chain(rest).collect();
@@ -163,6 +168,12 @@ fn special(base: &Expression, key: &str, scope: &dyn Scope) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// `input.payload`, where that is no member of the input but another name for it.
+fn payload(base: &Expression, key: Option<&str>, scope: &dyn Scope) -> Option<Value> {
+    let named = key == Some("payload") && base.kind == ExpressionKind::Root(Root::Input);
+    named.then(|| scope.payload()).flatten()
 }
 
 /// The member of that name; null where there is none.

@@ -126,6 +126,10 @@ impl StepField {
 pub trait Scope {
     /// The run's input.
     fn input(&self) -> Value;
+    /// What `input.payload` stands for where the input has no member of that name: for a webhook's run the input itself.
+    fn payload(&self) -> Option<Value> {
+        None
+    }
     /// The workflow's variables.
     fn variables(&self) -> Value;
     /// A step's output, status or error; null where there is none.
