@@ -425,7 +425,7 @@ fn missing_start(run: RunId) -> JournalError {
     JournalError::Missing(format!("the start of {run}"))
 }
 
-fn missing_version(workflow: WorkflowId, version: u32) -> JournalError {
+pub(crate) fn missing_version(workflow: WorkflowId, version: u32) -> JournalError {
     JournalError::Missing(format!("version {version} of {workflow}"))
 }
 

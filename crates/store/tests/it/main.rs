@@ -16,6 +16,7 @@ mod queries;
 mod restore;
 mod roundtrip;
 mod runs;
+mod schedules;
 mod secrets;
 mod sudden;
 mod watch;

@@ -31,7 +31,7 @@ fn database(directory: &TempDir) -> PathBuf {
     directory.path().join("loopfour.db")
 }
 
-fn change(directory: &TempDir, sql: &str) {
+pub fn change(directory: &TempDir, sql: &str) {
     rusqlite::Connection::open(database(directory)).unwrap().execute_batch(sql).unwrap();
 }
 

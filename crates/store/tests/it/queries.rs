@@ -51,6 +51,16 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("members.rs", "WHERE issuer = ?1 AND subject = ?2", "signing in: the company is what is looked for"),
     ("members.rs", "WHERE email_key = ?1", "signing in: the company is what is looked for"),
     (
+        "schedules.rs",
+        "SELECT created_at FROM workflow_versions",
+        "the engine's port: who follows schedules goes over every company's",
+    ),
+    (
+        "schedules.rs",
+        "SELECT 1 FROM runs WHERE workflow = ?1 AND status IN",
+        "the engine's port: who follows schedules goes over every company's",
+    ),
+    (
         "journal.rs",
         "SELECT 1 FROM runs WHERE id = ?1",
         "the engine's port: it knows runs, the API asks for their owner before",
