@@ -1,11 +1,8 @@
-//! What a schedule's firings come to, beyond the next one: the latest of many that were missed, and whether an edit
-//! changed when it fires. Pure.
+//! What a schedule says to the host: its next firing, the latest of many that were missed, and whether an edit changed
+//! when it fires. Pure.
 
 use loopfour_engine::Timestamp;
 use loopfour_lang::trigger::{Rhythm, Schedule};
-
-/// A minute: the shortest time between two firings.
-const SHORTEST: i64 = 60_000;
 
 /// The first firing after an instant; none of a schedule that is switched off.
 pub(super) fn next(schedule: &Schedule, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
@@ -13,26 +10,15 @@ pub(super) fn next(schedule: &Schedule, anchor: Timestamp, after: Timestamp) -> 
     next.map(Timestamp)
 }
 
-/// The last firing of those after one instant and up to another. Looks back from the end, so that a year of firings need
-/// not be gone through.
+/// The last firing of those after one instant and up to another; none of a schedule that is switched off.
 pub(super) fn latest(
     schedule: &Schedule,
     anchor: Timestamp,
     after: Timestamp,
     until: Timestamp,
 ) -> Option<Timestamp> {
-    let first_after = |from| next(schedule, anchor, from).filter(|at| *at <= until);
-    let mut window = SHORTEST;
-    loop {
-        let from = after.max(Timestamp(until.0.saturating_sub(window)));
-        if let Some(first) = first_after(from) {
-            return std::iter::successors(Some(first), |at| first_after(*at)).last();
-        }
-        if from == after {
-            return None;
-        }
-        window = window.saturating_mul(2);
-    }
+    let latest = schedule.enabled.then(|| schedule.latest(anchor.0, after.0, until.0))?;
+    latest.map(Timestamp)
 }
 
 /// Whether both fire in the same rhythm: an interval is counted on from where it was.
