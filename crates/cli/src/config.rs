@@ -104,6 +104,8 @@ pub struct Config {
     pub stripe_api_base: Option<String>,
     /// The Stripe key of the company `default`.
     pub stripe_api_key: Option<SecretString>,
+    /// What signs the events of the company `default`.
+    pub stripe_webhook_secrets: Vec<SecretString>,
     /// The first API key.
     pub api_key: Option<Secret>,
     /// How often a key may call.
@@ -159,6 +161,7 @@ impl Config {
             fixtures: None,
             stripe_api_base: None,
             stripe_api_key: None,
+            stripe_webhook_secrets: Vec::new(),
             api_key: None,
             // Its only caller is this process.
             rate_limits: RateLimits::OFF,

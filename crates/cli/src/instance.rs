@@ -61,7 +61,7 @@ impl Instance {
             warn!(%address, "others can reach this server; put it behind a proxy that speaks https");
         }
         let sandbox = if config.sandbox { Some(Embedded::start(config).await?) } else { None };
-        let connect = connect(config, &store, sandbox.as_ref()).await?;
+        let connect = connect(config, &store, sandbox.as_ref(), Some(address)).await?;
         let key = first_key(&store, config).await?;
 
         let definitions = Arc::new(Definitions::default());
@@ -232,16 +232,23 @@ fn storage(cause: StorageError) -> Failure {
 }
 
 /// The providers as configured, under the connections that the database keeps; all calls go to the sandbox where there is
-/// one. Whose account the configured key is is asked here, and again by the first call if that is not told.
+/// one. Whose account the configured key is is asked here, and again by the first call if that is not told. `own` is where
+/// this server listens, if it does.
 ///
 /// # Errors
 /// A key or address cannot be used, or the database failed.
-pub async fn connect(config: &Config, store: &Store, sandbox: Option<&Embedded>) -> Result<Connect, Failure> {
+pub async fn connect(
+    config: &Config,
+    store: &Store,
+    sandbox: Option<&Embedded>,
+    own: Option<SocketAddr>,
+) -> Result<Connect, Failure> {
     let usual = config.stripe_api_base.clone().unwrap_or_else(|| stripe::API_BASE.to_owned());
     let stripe = stripe::Config {
         api_key: config.stripe_api_key.clone(),
         api_base: sandbox.map_or(usual, |sandbox| sandbox.address.clone()),
         sandbox: sandbox.is_some(),
+        webhook_secrets: config.stripe_webhook_secrets.clone(),
         pace: config.stripe_pace,
     };
     let nango = config.nango.as_ref().map(|nango| nango::Config {
@@ -250,7 +257,13 @@ pub async fn connect(config: &Config, store: &Store, sandbox: Option<&Embedded>)
         stripe_integration: nango.stripe_integration.clone(),
         public_url: config.public_url.as_deref().and_then(|url| url.parse().ok()),
     });
-    let outside = loopfour_connect::Config { stripe, nango, default_company: store.default_company() };
+    let outside = loopfour_connect::Config {
+        stripe,
+        nango,
+        default_company: store.default_company(),
+        public_url: config.public_url.clone(),
+        own_url: own.map(|own| format!("http://{own}")),
+    };
     let connect = Connect::open(outside, Arc::new(store.clone()), Arc::new(SystemClock)).await;
     connect.map_err(|cause| Failure::refused(cause.to_string()))
 }

@@ -83,7 +83,7 @@ pub async fn run(
     let signals = Signals::new()?;
     let store = instance::open(&config)?;
     let sandbox = if config.sandbox { Some(Embedded::start(&config).await?) } else { None };
-    let connect = instance::connect(&config, &store, sandbox.as_ref()).await?;
+    let connect = instance::connect(&config, &store, sandbox.as_ref(), None).await?;
     instance::identify(&connect).await;
     let row =
         stored(&store, &workflow.name, source).await.map_err(|cause| Failure::refused(cause.to_string()))?;

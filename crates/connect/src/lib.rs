@@ -14,6 +14,7 @@ pub mod oidc;
 pub mod outbound;
 pub mod pace;
 mod registry;
+mod senders;
 pub mod stripe;
 pub mod webhook;
 
@@ -76,8 +77,12 @@ pub struct Config {
     pub stripe: stripe::Config,
     /// Who keeps OAuth tokens; without it, connections are made by key.
     pub nango: Option<nango::Config>,
-    /// Whose `STRIPE_API_KEY` is.
+    /// Whose `STRIPE_API_KEY` and `STRIPE_WEBHOOK_SECRET` are.
     pub default_company: CompanyId,
+    /// The address under which others reach this server, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The address at which this server listens, without a slash at its end; where the sandbox finds it.
+    pub own_url: Option<String>,
 }
 
 /// The providers, by name, under the connections of all companies. One for the process: its clients keep their connections
@@ -115,7 +120,8 @@ impl Connect {
         store: Arc<dyn ConnectionStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Connect, Error> {
-        let Config { stripe, nango, default_company } = config;
+        let Config { mut stripe, nango, default_company, public_url: _, own_url: _ } = config;
+        let webhook_secrets = std::mem::take(&mut stripe.webhook_secrets);
         let nango = nango.map(nango::Client::new).transpose()?.map(Arc::new);
         let registry = Registry::new(Parts {
             store: Some(Arc::clone(&store)),
@@ -127,6 +133,8 @@ impl Connect {
         let stripe = Arc::new(stripe::Stripe::new(&stripe, Arc::new(registry), nango)?);
         let connect = Connect { stripe, looks: Arc::default() };
         connect.load(&*store).await?;
+        let signing = store.load_signing().await?;
+        connect.stripe.registry.secrets.take_in(signing, Some((default_company, webhook_secrets)))?;
         Ok(connect)
     }
 

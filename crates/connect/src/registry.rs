@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::credentials::Credentials;
 use crate::live::{ENVIRONMENT, Live, SANDBOX};
 use crate::pace::{Pace, PaceConfig};
+use crate::senders::Secrets;
 use crate::stripe::{Access, NAME};
 
 /// What a registry is made with.
@@ -52,6 +53,8 @@ pub(crate) struct Registry {
     /// Held while a change is stored, so that changes follow each other.
     changing: tokio::sync::Mutex<()>,
     watchers: Mutex<Vec<UnboundedSender<CompanyId>>>,
+    /// What signs their events.
+    pub(crate) secrets: Secrets,
 }
 
 /// Account or key, mode, figures: who shares a pace.
@@ -95,6 +98,7 @@ impl Registry {
             lives: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
             watchers: Mutex::default(),
+            secrets: Secrets::default(),
         };
         if let Some(BuiltIn { source, mode, credentials }) = built_in {
             let company = default_company.unwrap_or(CompanyId(Uuid::nil()));

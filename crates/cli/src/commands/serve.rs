@@ -22,6 +22,8 @@ that cannot be used, or a key in the file that is not known, stops the start.
   sandbox          LOOPFOUR_SANDBOX          off
   stripe.api_base  LOOPFOUR_STRIPE_API_BASE  https://api.stripe.com
   -                STRIPE_API_KEY            none; ignored with the sandbox
+  -                STRIPE_WEBHOOK_SECRET     none: what signs the events of the company
+                                             `default`, several with commas between them
   -                LOOPFOUR_API_KEY          the first API key, `wfk_` and 32 letters
                                              or digits; without it the first start
                                              makes one and prints it once

@@ -149,6 +149,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             fixtures,
             stripe_api_base: self.api_base(stripe.api_base)?,
             stripe_api_key: self.secret("STRIPE_API_KEY")?.map(SecretString::from),
+            stripe_webhook_secrets: self.webhook_secrets()?,
             api_key: self.api_key()?,
             rate_limits: self.rate_limits(file.rate_limits)?,
             stripe_pace: self.pace(stripe.pace.as_ref())?,
@@ -268,6 +269,13 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         Ok(secret)
     }
 
+    /// Several while one is rolled, with commas between them.
+    fn webhook_secrets(&mut self) -> Result<Vec<SecretString>, Failure> {
+        let list = self.secret("STRIPE_WEBHOOK_SECRET")?.unwrap_or_default();
+        let secrets = list.split(',').map(str::trim).filter(|secret| !secret.is_empty());
+        Ok(secrets.map(SecretString::from).collect())
+    }
+
     /// The message never repeats what was given: it may be a secret that was put in the wrong place.
     fn api_key(&mut self) -> Result<Option<Secret>, Failure> {
         let key = self.secret("LOOPFOUR_API_KEY")?.map(|text| text.parse());
@@ -336,7 +344,7 @@ fn milliseconds((value, origin): Written, longest: SignedDuration) -> Result<i64
 
 /// As much of a secret as tells what it is: a key of the test mode, say.
 fn masked(secret: &str) -> String {
-    let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_", "wfk_"];
+    let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_", "wfk_", "whsec_"];
     let kind = known.into_iter().find(|kind| secret.starts_with(kind)).unwrap_or_default();
     format!("{kind}****")
 }

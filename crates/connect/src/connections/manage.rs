@@ -14,6 +14,7 @@ use crate::credentials::{Credentials, KEY_ID};
 use crate::live::Live;
 use crate::nango::NOT_CONFIGURED;
 use crate::registry::Amendment;
+use crate::senders::check_stripe;
 use crate::stripe::{Access, set_account, way_back_to};
 
 impl Connect {
@@ -29,6 +30,7 @@ impl Connect {
         let name =
             name.filter(|name| *name != live.row.name).map(|name| renamed(&live, &name)).transpose()?;
         settings::check(&settings)?;
+        check_stripe("webhookSecrets", webhook_secrets.as_deref().unwrap_or_default())?;
         let acts_for = self.acts_for(&live, &settings.over(&live.row.settings)).await?;
         let registry = &self.stripe.registry;
         let credentials = acts_for.is_some().then(|| live.credentials.clone());
@@ -72,7 +74,7 @@ impl Connect {
             other => other?,
         };
         if let (Some(secrets), Some(store)) = (webhook_secrets, registry.store()) {
-            store.keep_webhook_secrets(company, id, secrets, by).await?;
+            registry.secrets.keep_of_connection(&**store, (company, id), secrets, by).await?;
         }
         Ok(live.row.clone())
     }

@@ -56,6 +56,8 @@ pub const API_VERSION: &str = "2026-08-26.dahlia";
 pub struct Config {
     /// `STRIPE_API_KEY`; not looked at while the sandbox is on.
     pub api_key: Option<SecretString>,
+    /// `STRIPE_WEBHOOK_SECRET`: any of these may sign the events of the company whose the key is.
+    pub webhook_secrets: Vec<SecretString>,
     /// Where the API is: [`API_BASE`], or the sandbox's address, or a stand-in's.
     pub api_base: String,
     /// Calls go to the sandbox at `api_base`, under the connection `sandbox`.
@@ -66,7 +68,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { api_key: None, api_base: API_BASE.to_owned(), sandbox: false, pace: PaceConfig::default() }
+        Config {
+            api_key: None,
+            webhook_secrets: Vec::new(),
+            api_base: API_BASE.to_owned(),
+            sandbox: false,
+            pace: PaceConfig::default(),
+        }
     }
 }
 

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use loopfour_connect::{Config, Connect, nango, stripe};
 use loopfour_engine::call::{Account, Bound};
-use loopfour_engine::connections::{Connection, ConnectionStore, KeepError, SecretChange};
+use loopfour_engine::connections::{
+    Connection, ConnectionStore, KeepError, Registration, SecretChange, Signing,
+};
 use loopfour_engine::ports::{Actions, BoxFuture, Call, Prepare, Unprepared};
+use loopfour_engine::provider_events::Entrance;
 use loopfour_engine::{
     Actor, Attempt, CompanyId, ConnectionId, Finding, Outcome, Request, Sending, StepPath,
 };
@@ -135,6 +138,7 @@ pub struct Shelf {
     /// What the audit log would say.
     pub log: Mutex<Vec<String>>,
     pub webhook_secrets: Mutex<Vec<String>>,
+    pub signing: Mutex<Signing>,
     pub full: Mutex<bool>,
     forgotten: Notify,
 }
@@ -215,13 +219,80 @@ impl ConnectionStore for Shelf {
     fn keep_webhook_secrets<'a>(
         &'a self,
         _: CompanyId,
-        _: ConnectionId,
+        id: ConnectionId,
         secrets: Vec<SecretString>,
         _: &'a Actor,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
-        let secrets = secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect();
-        *self.webhook_secrets.lock().unwrap() = secrets;
+        let texts = secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect();
+        *self.webhook_secrets.lock().unwrap() = texts;
+        let mut signing = self.signing.lock().unwrap();
+        signing.connections.retain(|(other, _)| *other != id);
+        signing.connections.push((id, secrets));
         Box::pin(async { Ok(()) })
+    }
+
+    fn load_signing(&self) -> BoxFuture<'_, Result<Signing, KeepError>> {
+        Box::pin(async { Ok(self.signing.lock().unwrap().clone()) })
+    }
+
+    fn keep_entrance_secrets<'a>(
+        &'a self,
+        company: CompanyId,
+        entrance: &'a Entrance,
+        secrets: Vec<SecretString>,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async move {
+            self.ready()?;
+            let mut signing = self.signing.lock().unwrap();
+            signing.entrances.retain(|(whose, which, _)| (whose, which) != (&company, entrance));
+            signing.entrances.push((company, entrance.clone(), secrets));
+            Ok(())
+        })
+    }
+
+    fn keep_registration<'a>(
+        &'a self,
+        registration: &'a Registration,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async move {
+            self.ready()?;
+            let mut signing = self.signing.lock().unwrap();
+            let whose = |kept: &Registration| (kept.company, kept.connection);
+            signing.registrations.retain(|kept| whose(kept) != whose(registration));
+            signing.registrations.push(registration.clone());
+            Ok(())
+        })
+    }
+
+    fn forget_registration<'a>(
+        &'a self,
+        company: CompanyId,
+        connection: ConnectionId,
+        _: &'a Actor,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async move {
+            self.ready()?;
+            let mut signing = self.signing.lock().unwrap();
+            signing.registrations.retain(|kept| (kept.company, kept.connection) != (company, connection));
+            Ok(())
+        })
+    }
+
+    fn keep_cursor<'a>(
+        &'a self,
+        _: CompanyId,
+        connection: ConnectionId,
+        cursor: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        Box::pin(async move {
+            self.ready()?;
+            let mut signing = self.signing.lock().unwrap();
+            signing.cursors.retain(|(kept, _)| *kept != connection);
+            signing.cursors.push((connection, cursor.to_owned()));
+            Ok(())
+        })
     }
 }
 
@@ -247,6 +318,7 @@ pub struct Start<'a> {
     pub no_nango: bool,
     pub integration: Option<&'a str>,
     pub public_url: Option<&'a str>,
+    pub webhook_secrets: &'a [&'a str],
     /// Address and key of another Nango than the desk.
     pub nango: Option<(&'a str, &'a str)>,
 }
@@ -340,6 +412,7 @@ async fn open(
             api_key: start.key.map(Into::into),
             api_base: stripe.base.clone(),
             sandbox: start.sandbox,
+            webhook_secrets: start.webhook_secrets.iter().map(|secret| (*secret).into()).collect(),
             ..stripe::Config::default()
         },
         nango: (!start.no_nango).then(|| nango::Config {
@@ -349,6 +422,8 @@ async fn open(
             public_url: start.public_url.map(|url| url.parse().unwrap()),
         }),
         default_company: COMPANY,
+        public_url: owned(start.public_url),
+        own_url: Some("http://127.0.0.1:3000".to_owned()),
     };
     let shelf: Arc<dyn ConnectionStore> = Arc::<Shelf>::clone(shelf);
     Connect::open(config, shelf, Arc::new(clock.clone())).await.unwrap()

@@ -18,6 +18,7 @@ mod nango;
 mod oidc;
 mod outbound;
 mod pace;
+mod senders;
 mod server;
 mod support;
 mod throttled;

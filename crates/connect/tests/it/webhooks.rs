@@ -95,11 +95,11 @@ fn stripe_signatures_grow_old_and_may_be_of_the_future() {
     check(i64::MAX, false);
 }
 
-/// The example of the specification.
+/// Likewise by another implementation.
 const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxEk";
 const STANDARD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const STANDARD_BODY: &[u8] = br#"{"test": 2432232314}"#;
-const STANDARD_GOOD: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+const STANDARD_GOOD: &str = "v1,M04OjfrIllUQVh7F6qzV64l0HX5jtzZ3ZYON+pgbpLA=";
 
 fn key(secret: &str) -> standard::Key {
     standard::Key::parse(&secret.into()).unwrap()

@@ -99,6 +99,7 @@ fn each_setting_is_told_with_its_place_and_no_secret_is() {
     let variables = [
         ("LOOPFOUR_LISTEN", "127.0.0.1:1"),
         ("STRIPE_API_KEY", "rk_live_confidential"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_confidential, whsec_next"),
         ("LOOPFOUR_RATE_LIMITS", "off"),
     ];
     let (_, settings) = explain(flags, &variables, "sandbox = true").unwrap();
@@ -113,6 +114,7 @@ fn each_setting_is_told_with_its_place_and_no_secret_is() {
     sandbox on loopfour.toml
     stripe.api_base https://api.stripe.com default
     STRIPE_API_KEY rk_live_**** STRIPE_API_KEY
+    STRIPE_WEBHOOK_SECRET whsec_**** STRIPE_WEBHOOK_SECRET
     LOOPFOUR_API_KEY - default
     rate_limits read=off,write=off,execute=off,webhooks=off LOOPFOUR_RATE_LIMITS
     stripe.pace usual default
