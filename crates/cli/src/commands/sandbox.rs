@@ -11,8 +11,9 @@ use crate::{instance, print};
 
 /// Start the offline Stripe on its own, for tests and for looking around.
 ///
-/// It answers under /v1/ to any key sk_test_... or rk_test_..., as Stripe does. Its controls under /_sandbox/ need no
-/// key: calls, in_flight, objects, faults, storm, clock, fixtures, limits, keys, authenticate, reset.
+/// It answers under /v1/ to any key sk_test_... or rk_test_..., as Stripe does, and sends signed events to the
+/// webhook endpoints that it is told of. Its controls under /_sandbox/ need no key: calls, in_flight, objects,
+/// faults, storm, clock, fixtures, limits, keys, authenticate, deliveries, events/ID/resend, trigger, reset.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stopped by a signal, 2 not started.
@@ -21,6 +22,7 @@ Examples:
   loopfour sandbox --listen 127.0.0.1:4242
   loopfour sandbox --listen 127.0.0.1:4242 --data sandbox-data --fixtures objects.json
   curl -s http://127.0.0.1:4242/v1/customers -u sk_test_x: -d email=ada@example.com
+  curl -s http://127.0.0.1:4242/_sandbox/trigger -d '{\"event\": \"invoice.paid\"}'
   curl -s http://127.0.0.1:4242/_sandbox/faults -d '{\"kind\": \"rate_limit\"}'
   curl -s http://127.0.0.1:4242/_sandbox/storm -d '{\"seed\": 7, \"delay\": 50, \"rates\": {\"cut_after_write\": 30}}'")]
 pub struct Sandbox {
