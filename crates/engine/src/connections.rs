@@ -273,6 +273,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
         _entrance: &'a Entrance,
         _secrets: Vec<SecretString>,
         _by: &'a Actor,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async { Err(KeepError::Storage("no secrets are kept here".to_owned())) })
     }
@@ -282,6 +283,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
         &'a self,
         _registration: &'a Registration,
         _by: &'a Actor,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
     }
@@ -292,6 +294,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
         _company: CompanyId,
         _connection: ConnectionId,
         _by: &'a Actor,
+        _now: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
     }

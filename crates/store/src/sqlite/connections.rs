@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use loopfour_engine::connections::{
-    Attempt, Connection, ConnectionStatus, ConnectionStore, KeepError, SecretChange,
+    Attempt, Connection, ConnectionStatus, ConnectionStore, KeepError, Registration, SecretChange, Signing,
 };
 use loopfour_engine::event::Actor;
 use loopfour_engine::ports::BoxFuture;
+use loopfour_engine::provider_events::Entrance;
 use loopfour_engine::{CompanyId, ConnectionId, Timestamp, WorkflowId};
 use rusqlite::{Connection as Database, OptionalExtension as _, Row, params};
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
 use crate::secrets::{Place, SecretsError, Vault, read};
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::{json as from_json, named, optional_time, time, uuid};
+use crate::sqlite::{json as from_json, named, optional_time, signing, time, uuid};
 
 /// Which connections a list shows.
 #[derive(Clone, Debug, Default)]
@@ -102,11 +102,8 @@ impl ConnectionStore for Store {
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         let (by, vault) = (by.clone(), Arc::clone(&self.0.vault));
         let keep = move |db: &Database| {
-            let exposed: Vec<&str> = secrets.iter().map(|secret| secret.expose_secret()).collect();
-            let text = Zeroizing::new(json!(exposed).to_string());
-            let vault = read(&vault);
-            let sealed = match vault.seal(place(company, id, "webhook_secrets"), text.as_bytes()) {
-                Ok(sealed) => Some(sealed).filter(|_| !secrets.is_empty()),
+            let sealed = match signing::seal(&read(&vault), place(company, id, "webhook_secrets"), &secrets) {
+                Ok(sealed) => sealed,
                 Err(cause) => return Ok(Err(KeepError::Storage(cause.to_string()))),
             };
             let sql = "UPDATE connections SET webhook_secrets = ?3 WHERE id = ?1 AND company = ?2 RETURNING updated_at";
@@ -118,6 +115,64 @@ impl ConnectionStore for Store {
             let deed = Deed::new("connection.webhook_secrets", "connection", id);
             audit::note(db, company, &by, &deed.after(json!({ "count": secrets.len() })), at)?;
             Ok(Ok(()))
+        };
+        Box::pin(self.write(keep, |_, ()| {}))
+    }
+
+    fn load_signing(&self) -> BoxFuture<'_, Result<Signing, KeepError>> {
+        Box::pin(async { Ok(signing::load(self).await?) })
+    }
+
+    fn keep_entrance_secrets<'a>(
+        &'a self,
+        company: CompanyId,
+        entrance: &'a Entrance,
+        secrets: Vec<SecretString>,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        let (entrance, by, vault) = (entrance.clone(), by.clone(), Arc::clone(&self.0.vault));
+        let keep = move |db: &Database| {
+            signing::keep_entrance(db, &read(&vault), (company, &entrance), &secrets, (&by, now))
+        };
+        Box::pin(self.write(keep, |_, ()| {}))
+    }
+
+    fn keep_registration<'a>(
+        &'a self,
+        registration: &'a Registration,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        let (registration, by, vault) = (registration.clone(), by.clone(), Arc::clone(&self.0.vault));
+        let keep =
+            move |db: &Database| signing::keep_registration(db, &read(&vault), &registration, (&by, now));
+        Box::pin(self.write(keep, |_, ()| {}))
+    }
+
+    fn forget_registration<'a>(
+        &'a self,
+        company: CompanyId,
+        connection: ConnectionId,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        let by = by.clone();
+        let forget = move |db: &Database| {
+            signing::forget_registration(db, company, connection, (&by, now)).map(Ok::<_, KeepError>)
+        };
+        Box::pin(self.write(forget, |_, ()| {}))
+    }
+
+    fn keep_cursor<'a>(
+        &'a self,
+        company: CompanyId,
+        connection: ConnectionId,
+        cursor: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeepError>> {
+        let cursor = cursor.to_owned();
+        let keep = move |db: &Database| {
+            signing::keep_cursor(db, company, connection, &cursor).map(Ok::<_, KeepError>)
         };
         Box::pin(self.write(keep, |_, ()| {}))
     }
@@ -191,11 +246,8 @@ impl Store {
             db.prepare_cached(sql)?.query_row(keys, |row| row.get::<_, Option<Vec<u8>>>(0)).optional()
         });
         let Some(sealed) = found.await?.flatten() else { return Ok(Vec::new()) };
-        let opened = open(&read(&self.0.vault), place(company, id, "webhook_secrets"), &sealed);
-        let text = opened.map_err(|cause| unreadable(id, &cause))?;
-        let secrets: Vec<String> = serde_json::from_str(text.expose_secret())
-            .map_err(|_| unreadable(id, &SecretsError::Tampered))?;
-        Ok(secrets.into_iter().map(SecretString::from).collect())
+        signing::unseal(&read(&self.0.vault), place(company, id, "webhook_secrets"), &sealed)
+            .map_err(|cause| unreadable(id, &cause))
     }
 
     /// The workflows of the company whose current version names a connection, without archived ones: ids and names.
@@ -380,7 +432,7 @@ fn told(row: &Connection) -> Value {
     })
 }
 
-fn open(vault: &Vault, place: Place, sealed: &[u8]) -> Result<SecretString, SecretsError> {
+pub(crate) fn open(vault: &Vault, place: Place, sealed: &[u8]) -> Result<SecretString, SecretsError> {
     let bytes = vault.unseal(place, sealed)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| SecretsError::Tampered)?;
     Ok(SecretString::from(text))

@@ -21,6 +21,7 @@ pub(crate) mod runs;
 mod schedules;
 pub(crate) mod sealed;
 pub(crate) mod sessions;
+mod signing;
 pub(crate) mod verify;
 mod whole;
 pub(crate) mod workflows;

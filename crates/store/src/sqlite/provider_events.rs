@@ -355,12 +355,7 @@ const COLUMNS: &str = "e.id, e.company, e.provider, e.path, e.provider_event_id,
 const BODY: usize = 11;
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<ProviderEvent> {
-    let path: String = row.get(3)?;
-    let entrance = named(row, 2, |provider| match provider {
-        "stripe" => Some(Entrance::Stripe),
-        "custom" => Some(Entrance::Custom { path: path.clone() }),
-        _ => None,
-    })?;
+    let entrance = read_entrance(row, 2)?;
     Ok(ProviderEvent {
         id: EventId(uuid(row, 0)?),
         company: CompanyId(uuid(row, 1)?),
@@ -377,6 +372,16 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ProviderEvent> {
 
 fn find_status(name: &str) -> Option<EventStatus> {
     EventStatus::ALL.into_iter().find(|status| status.name() == name)
+}
+
+/// An entrance of two columns, the provider and the path.
+pub(crate) fn read_entrance(row: &Row<'_>, column: usize) -> rusqlite::Result<Entrance> {
+    let path: String = row.get(column + 1)?;
+    named(row, column, |provider| match provider {
+        "stripe" => Some(Entrance::Stripe),
+        "custom" => Some(Entrance::Custom { path: path.clone() }),
+        _ => None,
+    })
 }
 
 /// The path as it is stored: empty for an entrance that has none, since an absent one would be unlike itself.

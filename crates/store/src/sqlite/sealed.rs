@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use loopfour_engine::event::Actor;
-use loopfour_engine::{CompanyId, ConnectionId, Timestamp};
+use loopfour_engine::{CompanyId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 use uuid::Uuid;
@@ -15,10 +15,18 @@ use crate::Store;
 use crate::error::{OpenError, StorageError};
 use crate::secrets::{Place, SecretKeyId, SecretsError, Vault, read, sealed_with};
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::{connections, refusal, uuid};
+use crate::sqlite::{refusal, uuid};
 
 /// A fact about the database: something sealed, by which the right key is recognised.
 const TOUCHSTONE: &str = "touchstone";
+
+/// Every column that holds what is sealed, in a table whose rows have an `id` and a `company`.
+const COLUMNS: [(&str, &str); 4] = [
+    ("connections", "secret"),
+    ("connections", "webhook_secrets"),
+    ("webhook_secrets", "secrets"),
+    ("registrations", "secret"),
+];
 
 /// What is sealed in it.
 const MARK: &[u8] = b"loopfour";
@@ -116,14 +124,13 @@ pub(crate) fn needs_key(db: &Connection) -> rusqlite::Result<bool> {
 
 /// The keys that something is sealed with.
 fn used(db: &Connection) -> rusqlite::Result<Vec<SecretKeyId>> {
-    let sql =
-        "SELECT secret FROM connections WHERE company IN (SELECT id FROM companies) AND secret IS NOT NULL
-               UNION ALL SELECT webhook_secrets FROM connections
-               WHERE company IN (SELECT id FROM companies) AND webhook_secrets IS NOT NULL
-               UNION ALL SELECT value FROM meta WHERE name = ?1";
     let mut used = BTreeSet::new();
-    for sealed in db.prepare(sql)?.query_map([TOUCHSTONE], |row| row.get::<_, Vec<u8>>(0))? {
-        used.extend(sealed_with(&sealed?));
+    used.extend(touchstone(db)?.as_deref().and_then(sealed_with));
+    for (table, column) in COLUMNS {
+        let sql = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
+        for sealed in db.prepare(&sql)?.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+            used.extend(sealed_with(&sealed?));
+        }
     }
     Ok(used.into_iter().collect())
 }
@@ -149,21 +156,21 @@ fn put_touchstone(db: &Connection, vault: &Vault) -> rusqlite::Result<Result<(),
 /// Seals everything anew with the newest key, and says how many secrets that were.
 fn seal_all(db: &Connection, vault: &Vault) -> rusqlite::Result<Result<u64, SecretsError>> {
     let mut count = 0;
-    for column in ["secret", "webhook_secrets"] {
-        let sql = format!("SELECT company, id, {column} FROM connections WHERE {column} IS NOT NULL");
+    for (table, column) in COLUMNS {
+        let sql = format!("SELECT company, id, {column} FROM {table} WHERE {column} IS NOT NULL");
         let read = |row: &Row<'_>| {
-            Ok((CompanyId(uuid(row, 0)?), ConnectionId(uuid(row, 1)?), row.get::<_, Vec<u8>>(2)?))
+            let place = Place { company: CompanyId(uuid(row, 0)?), table, row: uuid(row, 1)?, column };
+            Ok((place, row.get::<_, Vec<u8>>(2)?))
         };
         let rows = db.prepare(&sql)?.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        let sql = format!("UPDATE connections SET {column} = ?3 WHERE id = ?1 AND company = ?2");
-        for (company, id, sealed) in rows {
-            let place = connections::place(company, id, column);
+        let sql = format!("UPDATE {table} SET {column} = ?3 WHERE id = ?1 AND company = ?2");
+        for (place, sealed) in rows {
             let anew = vault.unseal(place, &sealed).and_then(|secret| vault.seal(place, &secret));
             let anew = match anew {
                 Ok(anew) => anew,
                 Err(cause) => return Ok(Err(cause)),
             };
-            db.execute(&sql, params![id.0.as_bytes(), company.0.as_bytes(), anew])?;
+            db.execute(&sql, params![place.row.as_bytes(), place.company.0.as_bytes(), anew])?;
             count += 1;
         }
     }

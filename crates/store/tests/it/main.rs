@@ -18,6 +18,7 @@ mod roundtrip;
 mod runs;
 mod schedules;
 mod secrets;
+mod signing;
 mod sudden;
 mod watch;
 mod workflows;
