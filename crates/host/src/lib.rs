@@ -166,10 +166,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let id = start.run.unwrap_or_else(|| RunId(Uuid::now_v7()));
         let now = self.shared.clock.now();
         let (mut run, mut entries) = Run::start(start, id, now);
-        let Some((task, mailbox)) = self.enter(id, None) else { return Err(exists(id)) };
+        let Some((task, mailbox)) = self.enter(id, None) else { return Err(self.known(id).await) };
         let Some(its_turn) = self.state().turns.enter(&run) else {
             self.forget(id);
-            return Err(exists(id));
+            return Err(self.known(id).await);
         };
         // Until its turn comes, it needs none.
         let slot = slot.filter(|_| its_turn);
@@ -190,6 +190,15 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
         let (rested, rest) = oneshot::channel();
         self.spawn(task, mailbox, run, Some(rested));
         Ok(Started { run: id, rest: Box::pin(async move { rest.await.ok() }) })
+    }
+
+    /// Why a run is not started whose id is known here: it exists, or that is about to be decided.
+    async fn known(&self, run: RunId) -> StartError {
+        match self.shared.journal.load(run).await {
+            Ok(entries) if entries.is_empty() => StartError::Busy,
+            Ok(_) => JournalError::Exists { run }.into(),
+            Err(cause) => cause.into(),
+        }
     }
 
     fn context(&self, now: Timestamp) -> Context<'_> {
@@ -223,11 +232,6 @@ impl<J: Journal, A: Actions, C: Clock> Runs for Host<J, A, C> {
     fn is_stalled(&self, run: RunId) -> bool {
         self.state().stalled.contains(&run)
     }
-}
-
-/// Whoever chose the id of a run started it already.
-fn exists(run: RunId) -> StartError {
-    JournalError::Exists { run }.into()
 }
 
 /// Does work that is not to be left half done where whoever asked for it goes away, as a client does that hangs up: a run

@@ -90,9 +90,9 @@ impl Turns {
         self.stands(run, Standing::Called)
     }
 
-    /// The run began.
+    /// The run, whose turn it is, began.
     pub(crate) fn begin(&mut self, run: RunId) {
-        if let Some(place) = self.places.get_mut(&run) {
+        if let Some(place) = self.places.get_mut(&run).filter(|place| place.standing == Standing::Called) {
             place.standing = Standing::UnderWay;
         }
     }

@@ -6,4 +6,5 @@ mod connections;
 mod life;
 mod people;
 mod timers;
+mod turns;
 mod world;
