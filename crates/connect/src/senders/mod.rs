@@ -68,7 +68,13 @@ impl Senders for Connect {
         by: &'a Actor,
     ) -> BoxFuture<'a, Result<(), ConnectionError>> {
         let registry = &self.stripe.registry;
-        Box::pin(registry.secrets.keep_of_entrance(registry.store(), company, entrance, secrets, by))
+        Box::pin(registry.secrets.keep_of_entrance(
+            registry.store(),
+            company,
+            entrance,
+            secrets,
+            (by, registry.now()),
+        ))
     }
 
     fn secret_counts(&self, company: CompanyId) -> Vec<(Entrance, usize)> {

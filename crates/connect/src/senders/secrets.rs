@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use loopfour_engine::connections::{ConnectionError, ConnectionStore, KeepError, Registration, Signing};
 use loopfour_engine::provider_events::Entrance;
-use loopfour_engine::{Actor, CompanyId, ConnectionId};
+use loopfour_engine::{Actor, CompanyId, ConnectionId, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::webhook::standard;
@@ -109,14 +109,14 @@ impl Secrets {
         company: CompanyId,
         entrance: Entrance,
         secrets: Vec<SecretString>,
-        by: &Actor,
+        (by, now): (&Actor, Timestamp),
     ) -> Result<(), ConnectionError> {
         check_path(&entrance)?;
         // Read before they are stored: nothing is stored that cannot be used.
         Known::default().put(company, entrance.clone(), secrets.clone())?;
         let _changing = self.changing.lock().await;
         if let Some(store) = store {
-            store.keep_entrance_secrets(company, &entrance, secrets.clone(), by).await?;
+            store.keep_entrance_secrets(company, &entrance, secrets.clone(), by, now).await?;
         }
         self.write().put(company, entrance, secrets)
     }

@@ -14,7 +14,7 @@ use loopfour_engine::connections::{
 use loopfour_engine::ports::{Actions, BoxFuture, Call, Prepare, Unprepared};
 use loopfour_engine::provider_events::Entrance;
 use loopfour_engine::{
-    Actor, Attempt, CompanyId, ConnectionId, Finding, Outcome, Request, Sending, StepPath,
+    Actor, Attempt, CompanyId, ConnectionId, Finding, Outcome, Request, Sending, StepPath, Timestamp,
 };
 use loopfour_testkit::ManualClock;
 use secrecy::{ExposeSecret, SecretString};
@@ -241,6 +241,7 @@ impl ConnectionStore for Shelf {
         entrance: &'a Entrance,
         secrets: Vec<SecretString>,
         _: &'a Actor,
+        _: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async move {
             self.ready()?;
@@ -255,6 +256,7 @@ impl ConnectionStore for Shelf {
         &'a self,
         registration: &'a Registration,
         _: &'a Actor,
+        _: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async move {
             self.ready()?;
@@ -271,6 +273,7 @@ impl ConnectionStore for Shelf {
         company: CompanyId,
         connection: ConnectionId,
         _: &'a Actor,
+        _: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>> {
         Box::pin(async move {
             self.ready()?;
