@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use loopfour_engine::connections::{ConnectionStore, KeepError};
 use loopfour_engine::error::code;
-use loopfour_engine::ports::{Actions, Call, Candidates, Clock, FindError, Prepare, Unprepared};
+use loopfour_engine::ports::{Actions, BoxFuture, Call, Candidates, Clock, FindError, Prepare, Unprepared};
 use loopfour_engine::{CompanyId, Finding, Outcome, Request, RunId, Sending, StepError, StepPath, Timestamp};
 use loopfour_lang::Document;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -118,7 +118,7 @@ impl Connect {
     pub async fn open(
         config: Config,
         store: Arc<dyn ConnectionStore>,
-        clock: Arc<dyn Clock>,
+        clock: Arc<impl Clock>,
     ) -> Result<Connect, Error> {
         let Config { mut stripe, nango, default_company, public_url: _, own_url: _ } = config;
         let webhook_secrets = std::mem::take(&mut stripe.webhook_secrets);
@@ -209,6 +209,25 @@ impl fmt::Debug for Connect {
     }
 }
 
+/// A clock behind a pointer.
+pub(crate) trait AnyClock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until then; not at all if that is past.
+    fn until(&self, at: Timestamp) -> BoxFuture<'_, ()>;
+}
+
+impl<C: Clock> AnyClock for C {
+    fn now(&self) -> Timestamp {
+        Clock::now(self)
+    }
+
+    fn until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(Clock::until(self, at))
+    }
+}
+
 /// The clock of the machine.
 struct WallClock;
 
@@ -218,7 +237,7 @@ impl Clock for WallClock {
     }
 
     async fn until(&self, at: Timestamp) {
-        let left = u64::try_from(at.0.saturating_sub(self.now().0)).unwrap_or(0);
+        let left = u64::try_from(at.0.saturating_sub(Clock::now(self).0)).unwrap_or(0);
         tokio::time::sleep(Duration::from_millis(left)).await;
     }
 }

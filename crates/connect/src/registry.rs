@@ -9,11 +9,11 @@ use loopfour_engine::connections::{
     Connection, ConnectionError, ConnectionSettings, ConnectionStatus, ConnectionStore, KeepError,
     SecretChange, Source,
 };
-use loopfour_engine::ports::Clock;
 use loopfour_engine::{Actor, CompanyId, ConnectionId, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
+use crate::AnyClock;
 use crate::credentials::Credentials;
 use crate::live::{ENVIRONMENT, Live, SANDBOX};
 use crate::pace::{Pace, PaceConfig};
@@ -24,7 +24,7 @@ use crate::stripe::{Access, NAME};
 pub(crate) struct Parts {
     /// None: nothing outlives the process.
     pub(crate) store: Option<Arc<dyn ConnectionStore>>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn AnyClock>,
     /// Whose the built-in connection is; none: everybody's.
     pub(crate) default_company: Option<CompanyId>,
     /// The connection that comes with the process, and what it is called with.
@@ -44,7 +44,7 @@ pub(crate) struct BuiltIn {
 /// The connections.
 pub(crate) struct Registry {
     store: Option<Arc<dyn ConnectionStore>>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn AnyClock>,
     default_company: Option<CompanyId>,
     sandbox: bool,
     usual_pace: PaceConfig,

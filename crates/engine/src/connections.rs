@@ -262,53 +262,43 @@ pub trait ConnectionStore: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), KeepError>>;
 
     /// Everything that provider events are signed with; at the start.
-    fn load_signing(&self) -> BoxFuture<'_, Result<Signing, KeepError>> {
-        Box::pin(async { Ok(Signing::default()) })
-    }
+    fn load_signing(&self) -> BoxFuture<'_, Result<Signing, KeepError>>;
 
     /// The secrets of a company that sign what comes in at an entrance, in place of those before; none: they are erased.
     fn keep_entrance_secrets<'a>(
         &'a self,
-        _company: CompanyId,
-        _entrance: &'a Entrance,
-        _secrets: Vec<SecretString>,
-        _by: &'a Actor,
-        _now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), KeepError>> {
-        Box::pin(async { Err(KeepError::Storage("no secrets are kept here".to_owned())) })
-    }
+        company: CompanyId,
+        entrance: &'a Entrance,
+        secrets: Vec<SecretString>,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>>;
 
     /// What a provider was told of a company and a connection, in place of what it was told before. The secret is sealed.
     fn keep_registration<'a>(
         &'a self,
-        _registration: &'a Registration,
-        _by: &'a Actor,
-        _now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), KeepError>> {
-        Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
-    }
+        registration: &'a Registration,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>>;
 
     /// The provider does not know it any more.
     fn forget_registration<'a>(
         &'a self,
-        _company: CompanyId,
-        _connection: ConnectionId,
-        _by: &'a Actor,
-        _now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), KeepError>> {
-        Box::pin(async { Err(KeepError::Storage("no registrations are kept here".to_owned())) })
-    }
+        company: CompanyId,
+        connection: ConnectionId,
+        by: &'a Actor,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), KeepError>>;
 
     /// How far a connection's events were asked for and taken in: an opaque text of at most 1000 bytes. Not for the audit
     /// log; it comes every few seconds while events do.
     fn keep_cursor<'a>(
         &'a self,
-        _company: CompanyId,
-        _connection: ConnectionId,
-        _cursor: &'a str,
-    ) -> BoxFuture<'a, Result<(), KeepError>> {
-        Box::pin(async { Err(KeepError::Storage("no cursors are kept here".to_owned())) })
-    }
+        company: CompanyId,
+        connection: ConnectionId,
+        cursor: &'a str,
+    ) -> BoxFuture<'a, Result<(), KeepError>>;
 }
 
 /// A person wants to authorise a connection.

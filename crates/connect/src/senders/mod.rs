@@ -68,13 +68,8 @@ impl Senders for Connect {
         by: &'a Actor,
     ) -> BoxFuture<'a, Result<(), ConnectionError>> {
         let registry = &self.stripe.registry;
-        Box::pin(registry.secrets.keep_of_entrance(
-            registry.store(),
-            company,
-            entrance,
-            secrets,
-            (by, registry.now()),
-        ))
+        let (whose, who) = ((company, entrance), (by, registry.now()));
+        Box::pin(registry.secrets.keep_of_entrance(registry.store(), whose, secrets, who))
     }
 
     fn secret_counts(&self, company: CompanyId) -> Vec<(Entrance, usize)> {

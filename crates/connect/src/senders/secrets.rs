@@ -106,8 +106,7 @@ impl Secrets {
     pub(super) async fn keep_of_entrance(
         &self,
         store: Option<&Arc<dyn ConnectionStore>>,
-        company: CompanyId,
-        entrance: Entrance,
+        (company, entrance): (CompanyId, Entrance),
         secrets: Vec<SecretString>,
         (by, now): (&Actor, Timestamp),
     ) -> Result<(), ConnectionError> {
