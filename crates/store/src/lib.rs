@@ -10,6 +10,7 @@ mod cache;
 mod credential;
 mod error;
 mod health;
+mod listening;
 mod migrate;
 mod page;
 mod secrets;
@@ -27,6 +28,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use active::ActiveWorkflows;
 use cache::Cache;
 use health::Health;
+use listening::Listening;
 use secrets::Vault;
 use sqlite::meta;
 use sqlite::principals::Known;
@@ -45,6 +47,7 @@ pub use sqlite::companies::{CompanyError, CompanyRow};
 pub use sqlite::connections::ConnectionFilter;
 pub use sqlite::keys::{KeyError, KeyRow, NewKey};
 pub use sqlite::members::{MemberChange, MemberError, MemberRow};
+pub use sqlite::notices::{MOST_NOTICES, NewNotice, NoticeError};
 pub use sqlite::provider_events::{EventFilter, ListedEvent};
 pub use sqlite::read_only::ReadOnly;
 pub use sqlite::restore::{HeldRun, Restored};
@@ -85,6 +88,8 @@ struct Memory {
     /// Keys and sessions by their hashes.
     principals: Cache<[u8; 32], Known>,
     watchers: Watchers,
+    /// Which companies are told of what happens.
+    listening: Listening,
     /// How often since the start somebody may have lost a right.
     revocations: Sender<u64>,
     /// How often since the start hand-overs were put in.
@@ -122,6 +127,7 @@ impl Store {
             active: ActiveWorkflows::of(&opened.active),
             principals: Cache::new(),
             watchers: Watchers::new(),
+            listening: Listening::new(opened.listening),
             revocations: Sender::new(0),
             put_in: Sender::new(0),
             scheduled: Sender::new(0),

@@ -41,6 +41,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0004_events_in.sql"),
         then: None,
     },
+    Migration {
+        name: "0005_notices.sql",
+        sql: include_str!("../migrations/sqlite/0005_notices.sql"),
+        then: None,
+    },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

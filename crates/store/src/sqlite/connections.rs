@@ -7,6 +7,7 @@ use loopfour_engine::connections::{
     Attempt, Connection, ConnectionStatus, ConnectionStore, KeepError, Registration, SecretChange, Signing,
 };
 use loopfour_engine::event::Actor;
+use loopfour_engine::notices::NoticeKind;
 use loopfour_engine::ports::BoxFuture;
 use loopfour_engine::provider_events::Entrance;
 use loopfour_engine::{CompanyId, ConnectionId, Timestamp, WorkflowId};
@@ -16,10 +17,11 @@ use serde_json::{Value, json};
 
 use crate::Store;
 use crate::error::StorageError;
+use crate::listening::Listening;
 use crate::page::{Cursor, Page, Span};
 use crate::secrets::{Place, SecretsError, Vault, read};
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::{json as from_json, named, optional_time, signing, time, uuid};
+use crate::sqlite::{json as from_json, named, optional_time, outbox, signing, time, uuid};
 
 /// Which connections a list shows.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +63,7 @@ impl ConnectionStore for Store {
         let (row, by) = (connection.clone(), by.clone());
         Box::pin(async move {
             let row = Columns::of(row)?;
-            let vault = Arc::clone(&self.0.vault);
+            let (vault, told) = (Arc::clone(&self.0.vault), Arc::clone(&self.0.memory));
             let keep = move |db: &Database| {
                 // Sealed here and not before: a key that is replaced meanwhile seals nothing any more.
                 let sealed = match &secret {
@@ -76,9 +78,9 @@ impl ConnectionStore for Store {
                         }
                     }
                 };
-                row.store(db, sealed.as_ref().map(Option::as_deref), &by, action)
+                row.store(db, &told.listening, sealed.as_ref().map(Option::as_deref), &by, action)
             };
-            self.write(keep, |_, ()| {}).await
+            self.write(keep, |memory, messages| memory.listening.tell(*messages)).await.map(drop)
         })
     }
 
@@ -318,14 +320,15 @@ impl Columns {
         })
     }
 
-    /// Inserts or updates the row; `secret` is what takes its place, if anything does.
+    /// Inserts or updates the row; `secret` is what takes its place, if anything does. Says how many messages tell of it.
     fn store(
         &self,
         db: &Database,
+        listening: &Listening,
         secret: Option<Option<&[u8]>>,
         by: &Actor,
         action: &'static str,
-    ) -> rusqlite::Result<Result<(), KeepError>> {
+    ) -> rusqlite::Result<Result<usize, KeepError>> {
         let row = &self.connection;
         if is_taken(db, row)? {
             return Ok(Err(KeepError::NameTaken));
@@ -375,7 +378,12 @@ impl Columns {
         let deed = Deed::new(action, "connection", row.id).after(told(row));
         let deed = Deed { before: old.as_ref().map(told), ..deed };
         audit::note(db, row.company, by, &deed, row.updated_at)?;
-        Ok(Ok(()))
+        let is_broken = matches!(row.status, ConnectionStatus::Error | ConnectionStatus::Expired);
+        if !is_broken || old.is_some_and(|old| old.status == row.status) {
+            return Ok(Ok(0));
+        }
+        let (kind, at) = (NoticeKind::ConnectionError, row.updated_at);
+        outbox::put_in(db, listening, row.company, kind, at, |_| Ok(broken(row))).map(Ok)
     }
 }
 
@@ -429,6 +437,18 @@ fn told(row: &Connection) -> Value {
         "sameAccounts": row.same_accounts,
         "settings": row.settings,
         "lastError": row.last_error,
+    })
+}
+
+/// What those are told who want to hear of broken connections.
+fn broken(row: &Connection) -> Value {
+    json!({
+        "connectionId": row.id,
+        "name": row.name,
+        "provider": row.provider,
+        "status": row.status,
+        "mode": row.mode,
+        "error": row.last_error,
     })
 }
 

@@ -1,6 +1,8 @@
 //! The journal of runs: the engine's port. Entries are written once and never changed; the row of the run is brought up
 //! to date in the same commit. Events become JSON in the caller's task, not in the writer.
 
+use std::sync::Arc;
+
 use loopfour_engine::event::Actor;
 use loopfour_engine::ports::{Append, Due, Journal, JournalError, Turn, Unfinished};
 use loopfour_engine::{
@@ -10,7 +12,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 use serde_json::json;
 
 use crate::error::StorageError;
+use crate::listening::Listening;
 use crate::sqlite::audit::{self, Deed};
+use crate::sqlite::run_notices::{self, Batch, End};
 use crate::sqlite::runs::{count, find_status, queue, trigger_name, waiting};
 use crate::sqlite::{hand_overs, json as from_json, named, optional_time, schedules, time, uuid};
 use crate::watch::Progress;
@@ -23,13 +27,15 @@ impl Journal for Store {
     async fn append(&self, batch: Append) -> Result<(), JournalError> {
         let prepared = Prepared::new(batch)?;
         let (run, progress) = (prepared.run, prepared.progress());
+        let told = Arc::clone(&self.0.memory);
         let committed = move |memory: &Memory, stored: &Stored| {
             memory.watchers.tell(run, progress);
             if stored.put_in {
                 memory.put_in.send_modify(|times| *times += 1);
             }
+            memory.listening.tell(stored.messages);
         };
-        self.write(move |db| prepared.store(db), committed).await.map(drop)
+        self.write(move |db| prepared.store(db, &told.listening), committed).await.map(drop)
     }
 
     async fn load(&self, run: RunId) -> Result<Vec<Entry>, JournalError> {
@@ -96,12 +102,16 @@ pub(crate) struct Prepared {
     deeds: Vec<(Timestamp, Actor, Deed)>,
     /// When the run failed, if it did by this.
     failed_at: Option<Timestamp>,
+    /// What of it is an end, for whoever wants to be told.
+    ends: Vec<End>,
 }
 
 /// What came of a batch beside the journal.
 pub(crate) struct Stored {
     /// Whether hand-overs were put in.
     put_in: bool,
+    /// How many messages were put in.
+    messages: usize,
 }
 
 /// What a run's row takes from its first entry.
@@ -149,6 +159,7 @@ impl Prepared {
                 .find(|entry| is_failure(&entry.event))
                 .map(|entry| entry.at),
             deeds: batch.entries.iter().filter_map(|entry| deed(run, entry)).collect(),
+            ends: batch.entries.iter().filter_map(End::of).collect(),
             summary: batch.summary,
         })
     }
@@ -157,7 +168,15 @@ impl Prepared {
         Progress { length: self.length.unsigned_abs(), status: self.summary.status }
     }
 
-    pub(crate) fn store(&self, db: &Connection) -> rusqlite::Result<Result<Stored, JournalError>> {
+    pub(crate) fn store(
+        &self,
+        db: &Connection,
+        listening: &Listening,
+    ) -> rusqlite::Result<Result<Stored, JournalError>> {
+        let before = match &self.start {
+            Some(_) => None,
+            None => run_notices::before(db, listening, self.run)?,
+        };
         let company = match &self.start {
             Some(start) => self.begin(db, start)?,
             None => self.go_on(db)?,
@@ -178,7 +197,10 @@ impl Prepared {
             Some(at) => hand_overs::put_in_failure(db, company, self.run, self.length.unsigned_abs(), at)?,
             None => false,
         };
-        Ok(Ok(Stored { put_in }))
+        let at = self.entries.last().map_or(Timestamp(0), |(at, _)| *at);
+        let batch = Batch { run: self.run, company, at, ends: &self.ends, summary: &self.summary };
+        let messages = batch.put_in(db, listening, before.as_ref())?;
+        Ok(Ok(Stored { put_in, messages }))
     }
 
     /// Inserts the row of a new run.

@@ -12,11 +12,14 @@ mod journal;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod meta;
+pub(crate) mod notices;
+mod outbox;
 pub(crate) mod principals;
 pub(crate) mod provider_events;
 pub(crate) mod read_only;
 pub(crate) mod readers;
 pub(crate) mod restore;
+mod run_notices;
 pub(crate) mod runs;
 mod schedules;
 pub(crate) mod sealed;
@@ -27,6 +30,7 @@ mod whole;
 pub(crate) mod workflows;
 pub(crate) mod writer;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -68,6 +72,7 @@ pub(crate) struct Opened {
     /// The workflows that are active.
     pub active: Vec<WorkflowRow>,
     pub vault: Vault,
+    pub listening: HashSet<CompanyId>,
     pub lock: File,
 }
 
@@ -87,11 +92,12 @@ pub(crate) fn open(directory: &Path, secrets_file: &Path, now: Timestamp) -> Res
     let vault = sealed::open(&writer, secrets_file, &path)?;
     sessions::sweep(&writer, now).and_then(|()| connections::sweep(&writer, now)).map_err(failed)?;
     let active = workflows::active(&writer).map_err(failed)?;
+    let listening = notices::listening(&writer).map_err(failed)?;
     // From here on the file tells by itself what it is, also where its log is lost: it is never taken for a new one.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    Ok(Opened { writer, checkpointer, path, default_company, active, vault, lock })
+    Ok(Opened { writer, checkpointer, path, default_company, active, vault, listening, lock })
 }
 
 /// A connection with what all of them need.

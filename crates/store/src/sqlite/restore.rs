@@ -9,6 +9,7 @@ use loopfour_engine::{Entry, Event, Run, RunId, RunStatus, StepPath, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::error::{BackupError, RestoreError};
+use crate::listening::Listening;
 use crate::sqlite::journal::Prepared;
 use crate::sqlite::read_only::ReadOnly;
 use crate::sqlite::verify::{fold_run, verify};
@@ -127,7 +128,7 @@ fn mark(db: &Connection, mut run: Run, backup_at: Timestamp, now: Timestamp) -> 
     let entry = Entry { seq: expected + 1, at: now, event: Event::RunRestored { backup_at } };
     run.apply(&entry).map_err(|cause| cause.to_string())?;
     let batch = Append { run: run.id, expected, entries: [entry].into(), summary: run.summary() };
-    let stored = Prepared::new(batch).and_then(|batch| match batch.store(db) {
+    let stored = Prepared::new(batch).and_then(|batch| match batch.store(db, &Listening::nobody()) {
         Ok(stored) => stored.map(drop),
         Err(cause) => Err(crate::StorageError::from(cause).into()),
     });

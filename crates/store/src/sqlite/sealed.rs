@@ -21,11 +21,12 @@ use crate::sqlite::{refusal, uuid};
 const TOUCHSTONE: &str = "touchstone";
 
 /// Every column that holds what is sealed, in a table whose rows have an `id` and a `company`.
-const COLUMNS: [(&str, &str); 4] = [
+const COLUMNS: [(&str, &str); 5] = [
     ("connections", "secret"),
     ("connections", "webhook_secrets"),
     ("webhook_secrets", "secrets"),
     ("registrations", "secret"),
+    ("notices", "secret"),
 ];
 
 /// What is sealed in it.

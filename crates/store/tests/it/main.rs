@@ -11,6 +11,7 @@ mod isolation;
 mod journal;
 mod keys;
 mod members;
+mod notices;
 mod open;
 mod queries;
 mod restore;

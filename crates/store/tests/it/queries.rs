@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// The tables whose rows are a company's.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "keys",
     "members",
     "login_links",
@@ -24,6 +24,8 @@ const TABLES: [&str; 19] = [
     "webhook_refusals",
     "registrations",
     "event_cursors",
+    "notices",
+    "outbox",
 ];
 
 /// Queries without a company: where, a part of the text that tells them apart, and why.
@@ -42,6 +44,14 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "signing.rs",
         "FROM webhook_secrets ORDER BY company",
         "who checks signatures knows every company's secrets",
+    ),
+    ("notices.rs", "SELECT DISTINCT company FROM notices", "an opening asks which companies listen"),
+    ("outbox.rs", "FROM outbox WHERE notice > ?1", "whoever sends messages goes over every company's"),
+    ("outbox.rs", "SELECT min(next_at) FROM outbox", "the clock is set for whichever company's comes first"),
+    (
+        "run_notices.rs",
+        "FROM runs WHERE id = ?1",
+        "the engine's port: it knows runs, and what is told goes to the run's own company",
     ),
     (
         "signing.rs",
