@@ -8,6 +8,7 @@
 mod connections;
 mod drive;
 mod load;
+mod notices;
 mod people;
 mod recovery;
 mod storage;
@@ -34,6 +35,7 @@ use people::Signal;
 use timers::Timers;
 use turns::Turns;
 
+pub use notices::Notices;
 pub use recovery::Recovered;
 
 /// So many runs have a task at most, unless told otherwise: each takes a few kilobytes, and whoever comes then is asked to

@@ -4,6 +4,7 @@
 
 mod connections;
 mod life;
+mod notices;
 mod people;
 mod timers;
 mod turns;
