@@ -306,7 +306,7 @@ async fn notices_are_made_listed_and_taken_away() {
     assert!(matches!(more, Err(NoticeError::TooMany)));
     let (other, _) = place.store.create_company("other", &by(), NOW).await.unwrap();
     let (foreign, secret) = place.store.create_notice(other, new(), &by(), NOW).await.unwrap();
-    assert_eq!(list(&place.store, other).await, [foreign.clone()]);
+    assert_eq!(list(&place.store, other).await, std::slice::from_ref(&foreign));
     assert_eq!(secret.expose_secret().len(), "whsec_".len() + 44);
 
     // Another company's do not exist.
