@@ -204,6 +204,7 @@ pub trait Inbox: Send + Sync + 'static {
         hand_over: HandOver,
         reason: String,
         next: Option<Timestamp>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// The workflow is not to get it after all: it was paused meanwhile, or never listened to that.

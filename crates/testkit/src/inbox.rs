@@ -246,6 +246,7 @@ impl provider_events::Inbox for MemoryJournal {
         hand_over: HandOver,
         reason: String,
         next: Option<Timestamp>,
+        _now: Timestamp,
     ) -> Result<(), JournalError> {
         self.write(|state| {
             let inbox = &mut state.inbox;

@@ -174,7 +174,8 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
         match next_try(hand_over.attempts, self.now()) {
             Some(next) => {
                 warn!(cause = %hand_over.cause, workflow = %hand_over.workflow, reason, "a hand-over failed");
-                let failed = self.shared.store.failed(hand_over, shortened(reason), Some(next)).await;
+                let failed =
+                    self.shared.store.failed(hand_over, shortened(reason), Some(next), self.now()).await;
                 self.stored(hand_over, failed, gate);
             }
             None => self.dead(hand_over, reason, gate).await,
@@ -188,7 +189,7 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
             reason,
             "a hand-over failed for good; replay the event once its reason is gone"
         );
-        let failed = self.shared.store.failed(hand_over, shortened(reason), None).await;
+        let failed = self.shared.store.failed(hand_over, shortened(reason), None, self.now()).await;
         self.stored(hand_over, failed, gate);
     }
 

@@ -1,7 +1,10 @@
 //! What comes in from providers: the engine's port for those who take it in and hand it over, and the lists of those who
 //! show it. Who signed an event, and who is to get it, is decided elsewhere.
 
+use std::sync::Arc;
+
 use loopfour_engine::event::Actor;
+use loopfour_engine::notices::NoticeKind;
 use loopfour_engine::ports::JournalError;
 use loopfour_engine::provider_events::{
     Active, Entrance, EventStatus, HandOver, Inbox, Kept, NewEvent, ProviderEvent,
@@ -9,13 +12,13 @@ use loopfour_engine::provider_events::{
 use loopfour_engine::{Cause, CompanyId, ConnectionId, EventId, RunId, Timestamp, TriggerKind, WorkflowId};
 use loopfour_lang::Document;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::page::{Cursor, Page, Span};
 use crate::sqlite::audit::{self, Deed};
-use crate::sqlite::{hand_overs, json as from_json, named, time, uuid};
+use crate::sqlite::{hand_overs, json as from_json, named, outbox, time, uuid};
 use crate::{Memory, Store};
 
 /// Which events a list shows.
@@ -108,9 +111,19 @@ impl Inbox for Store {
         hand_over: HandOver,
         reason: String,
         next: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<(), JournalError> {
-        let failed = move |db: &Connection| fail(db, &hand_over, &reason, next).map(Ok::<_, StorageError>);
-        Ok(self.write(failed, |_, ()| {}).await?)
+        let told = Arc::clone(&self.0.memory);
+        let failed = move |db: &Connection| {
+            let Some(event) = fail(db, &hand_over, &reason, next)? else {
+                return Ok(Ok::<_, StorageError>(0));
+            };
+            let (company, workflow) = (hand_over.company, hand_over.workflow);
+            let data = |db: &Connection| dead(db, company, event, workflow, &reason);
+            outbox::put_in(db, &told.listening, company, NoticeKind::EventDead, now, data).map(Ok)
+        };
+        self.write(failed, |memory, messages| memory.listening.tell(*messages)).await?;
+        Ok(())
     }
 
     async fn withdraw(&self, hand_over: HandOver) -> Result<(), JournalError> {
@@ -220,12 +233,13 @@ fn insert(db: &Connection, new: &NewEvent) -> rusqlite::Result<Kept> {
     Ok(Kept::New)
 }
 
+/// Puts a hand-over off, or takes it away; then it gives the event that is dead from here on, if it was one's.
 fn fail(
     db: &Connection,
     hand_over: &HandOver,
     reason: &str,
     next: Option<Timestamp>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<EventId>> {
     let HandOver { company, workflow, cause, attempts } = *hand_over;
     let event = match cause {
         Cause::Event { event, .. } => Some(event),
@@ -235,11 +249,40 @@ fn fail(
         Some(next) => hand_overs::put_off(db, hand_over, next)?,
         None => hand_overs::remove(db, company, &cause.to_string(), workflow)?.is_some(),
     };
-    let Some(event) = event.filter(|_| was_there) else { return Ok(()) };
+    let Some(event) = event.filter(|_| was_there) else { return Ok(None) };
     if next.is_none() {
         hand_overs::put_dead(db, company, event, workflow, reason)?;
     }
-    hand_overs::settle(db, company, event, attempts.saturating_add(1))
+    hand_overs::settle(db, company, event, attempts.saturating_add(1))?;
+    Ok(next.is_none().then_some(event))
+}
+
+/// What those are told who want to hear of dead events.
+fn dead(
+    db: &Connection,
+    company: CompanyId,
+    event: EventId,
+    workflow: WorkflowId,
+    reason: &str,
+) -> rusqlite::Result<Value> {
+    let sql = "SELECT provider, provider_event_id, type, connection, w.name FROM provider_events e
+               LEFT JOIN workflows w ON w.id = ?3 AND w.company = e.company WHERE e.id = ?1 AND e.company = ?2";
+    let keys = params![event.0.as_bytes(), company.0.as_bytes(), workflow.0.as_bytes()];
+    let read = |row: &Row<'_>| {
+        Ok(json!({
+            "eventId": event,
+            "provider": row.get::<_, String>(0)?,
+            "providerEventId": row.get::<_, Option<String>>(1)?,
+            "eventType": row.get::<_, String>(2)?,
+            "connectionId": row.get::<_, Option<[u8; 16]>>(3)?.map(|id| ConnectionId(Uuid::from_bytes(id))),
+            "workflowId": workflow,
+            "workflowName": row.get::<_, Option<String>>(4)?,
+            "reason": reason,
+        }))
+    };
+    let found = db.prepare_cached(sql)?.query_row(keys, read).optional()?;
+    // Where the event is gone by now, its id is all there is to tell.
+    Ok(found.unwrap_or_else(|| json!({ "eventId": event, "workflowId": workflow, "reason": reason })))
 }
 
 /// What a person wants of a kept event.

@@ -72,6 +72,11 @@ pub async fn keep(place: &Place, new: NewEvent) -> EventId {
     id
 }
 
+/// A hand-over failed.
+pub async fn fail(place: &Place, hand_over: HandOver, next: Option<Timestamp>) {
+    place.store.failed(hand_over, "broken".to_owned(), next, NOW).await.unwrap();
+}
+
 /// The start of a run of a workflow for a cause.
 pub fn start_for(place: &Place, workflow: WorkflowId, cause: Cause) -> Append {
     let mut batch = place.start(NOW, None);
@@ -241,7 +246,7 @@ async fn tries_in_vain_are_put_off_and_counted_and_the_last_one_is_dead() {
     let id = keep(&place, event(place.company, "evt_1", &[place.workflow, other])).await;
     let mut given = due(&place).await[0];
     let at = Timestamp(NOW.0 + 5_000);
-    place.store.failed(given, "broken".to_owned(), Some(at)).await.unwrap();
+    place.store.failed(given, "broken".to_owned(), Some(at), NOW).await.unwrap();
     check(&found(&place, id).await, EventStatus::Stored, 1, None);
     assert_eq!(due(&place).await, [hand_over(place.company, other, cause(id))]);
     assert_eq!(place.store.next_due().await, Ok(Some(NOW)));
@@ -250,12 +255,12 @@ async fn tries_in_vain_are_put_off_and_counted_and_the_last_one_is_dead() {
 
     given.attempts = 1;
     assert_eq!(place.store.due(at, 10).await.unwrap(), [given]);
-    place.store.failed(given, "still broken".to_owned(), None).await.unwrap();
+    place.store.failed(given, "still broken".to_owned(), None, NOW).await.unwrap();
     check(&found(&place, id).await, EventStatus::Dead, 2, Some("still broken"));
     assert_eq!(place.store.next_due().await, Ok(None));
 
     // Somebody who comes late changes nothing.
-    place.store.failed(given, "late".to_owned(), Some(NOW)).await.unwrap();
+    place.store.failed(given, "late".to_owned(), Some(NOW), NOW).await.unwrap();
     place.store.withdraw(given).await.unwrap();
     check(&found(&place, id).await, EventStatus::Dead, 2, Some("still broken"));
     assert_eq!(due(&place).await, []);
@@ -311,7 +316,7 @@ async fn a_dead_event_is_put_in_again() {
     let other = active(&place, place.company, "webhook").await;
     let id = keep(&place, event(place.company, "evt_1", &[place.workflow, other])).await;
     for given in due(&place).await {
-        place.store.failed(given, "broken".to_owned(), None).await.unwrap();
+        place.store.failed(given, "broken".to_owned(), None, NOW).await.unwrap();
     }
     let again = Cause::Event { event: id, again: Some(Uuid::now_v7()) };
     let put_in = async |workflow, cause| {
@@ -398,7 +403,7 @@ async fn a_run_that_ends_badly_is_handed_over_to_those_who_wait_for_failures() {
     end(own.run, 1, failed(), RunStatus::Failed).await;
     assert_eq!(due(&place).await, wanted[1..]);
 
-    place.store.failed(wanted[1], "broken".to_owned(), None).await.unwrap();
+    place.store.failed(wanted[1], "broken".to_owned(), None, NOW).await.unwrap();
     place.store.withdraw(wanted[2]).await.unwrap();
     assert_eq!(due(&place).await, wanted[3..]);
 }
@@ -453,7 +458,7 @@ async fn events_are_listed_by_what_they_are() {
     (new.event.kind, new.event.connection) = ("customer.created".to_owned(), Some(connection));
     let dead = keep(&place, at(new, 3)).await;
     for given in place.store.due(Timestamp(NOW.0 + 3), 10).await.unwrap() {
-        place.store.failed(given, "broken".to_owned(), None).await.unwrap();
+        place.store.failed(given, "broken".to_owned(), None, NOW).await.unwrap();
     }
     let mut new = event(place.company, "evt_4", &[]);
     (new.event.status, new.event.entrance) =
@@ -503,7 +508,7 @@ async fn events_of_another_company_do_not_exist() {
     let id = keep(&place, event(place.company, "evt_1", &[place.workflow])).await;
     let given = due(&place).await[0];
     assert_eq!(place.store.event(other, id).await, Ok(None));
-    place.store.failed(HandOver { company: other, ..given }, "x".to_owned(), None).await.unwrap();
+    place.store.failed(HandOver { company: other, ..given }, "x".to_owned(), None, NOW).await.unwrap();
     place.store.withdraw(HandOver { company: other, ..given }).await.unwrap();
     let missing = place.store.put_in_again(other, id, None, vec![], &by(), NOW).await;
     assert_eq!(missing, Err(JournalError::Missing(id.to_string())));

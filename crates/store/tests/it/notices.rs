@@ -2,12 +2,14 @@
 
 use loopfour_engine::connections::{Connection, ConnectionStatus, SecretChange};
 use loopfour_engine::notices::{Notice, NoticeKind, Outbox as _, Telling};
-use loopfour_engine::{NoticeId, StepError, WaitReason, Waiting};
+use loopfour_engine::provider_events::HandOver;
+use loopfour_engine::{Cause, NoticeId, StepError, WaitReason, Waiting};
 use loopfour_store::{AuditFilter, MOST_NOTICES, NewNotice, NoticeError};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
 
 use super::connections::{connection, keep, set};
+use super::events;
 use super::*;
 
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000);
@@ -387,4 +389,38 @@ fn kinds_are_asked_for_by_name() {
     }
     assert!(!NoticeKind::RunFailed.is_asked_for_by("ru.*") && !NoticeKind::RunFailed.is_asked_for_by("run"));
     assert!(NoticeId(Uuid::nil()).to_string().starts_with("ntc_"));
+}
+
+#[tokio::test]
+async fn a_dead_event_is_told_of() {
+    let place = Place::new().await;
+    let dead = notice(&place.store, place.company, &["event.dead"]).await;
+    let id = events::keep(&place, events::event(place.company, "evt_1", &[place.workflow])).await;
+    let hand_over = HandOver {
+        company: place.company,
+        workflow: place.workflow,
+        cause: Cause::Event { event: id, again: None },
+        attempts: 5,
+    };
+    events::fail(&place, hand_over, Some(LATER)).await;
+    assert_eq!(types(&place.store, &dead).await, [""; 0], "it is tried again");
+    events::fail(&place, hand_over, None).await;
+    // It is not there any more.
+    events::fail(&place, hand_over, None).await;
+    let bodies: Vec<Json> = due(&place.store).await.iter().map(body).collect();
+    let expected = json!({
+        "type": "event.dead",
+        "timestamp": NOW.to_string(),
+        "data": {
+            "eventId": id,
+            "provider": "stripe",
+            "providerEventId": "evt_1",
+            "eventType": "invoice.paid",
+            "connectionId": null,
+            "workflowId": place.workflow,
+            "workflowName": "Dunning",
+            "reason": "broken",
+        },
+    });
+    assert_eq!(bodies, [expected]);
 }
