@@ -1,7 +1,7 @@
 //! The part of the journal in memory that starts runs: events and what of them is to be handed over, workflows with
 //! their versions and how they stand, and how far schedules are. Keeps the guarantees of its ports, as a real store does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use loopfour_engine::cause::Cause;
 use loopfour_engine::event::{Actor, Event, TriggerKind};
@@ -19,8 +19,8 @@ pub(crate) struct Inbox {
     events: BTreeMap<EventId, (ProviderEvent, Option<Document>)>,
     /// In the order in which they were put in, with the time of the next try.
     hand_overs: Vec<(HandOver, Timestamp)>,
-    /// Those that are not tried any more.
-    dead: BTreeSet<(EventId, WorkflowId)>,
+    /// Those that are not tried any more, and why.
+    dead: BTreeMap<(EventId, WorkflowId), String>,
     causes: BTreeMap<(WorkflowId, String), RunId>,
     workflows: BTreeMap<WorkflowId, Row>,
     made_at: BTreeMap<(WorkflowId, u32), Timestamp>,
@@ -47,14 +47,9 @@ impl Inbox {
             return Err(JournalError::Exists { run: *run });
         }
         self.causes.insert(key, *run);
-        self.remove(*workflow, *cause);
+        let attempts = self.remove(*workflow, *cause);
         match cause {
-            Cause::Event { event, .. } => {
-                if let Some((event, _)) = self.events.get_mut(event) {
-                    event.attempts += 1;
-                }
-                self.settle(*event);
-            }
+            Cause::Event { event, .. } => self.settle(*event, attempts.map_or(0, |attempts| attempts + 1)),
             Cause::Firing { at } => {
                 if let Some(row) = self.schedules.get_mut(workflow) {
                     row.after = *at;
@@ -92,23 +87,35 @@ impl Inbox {
         self.put_in.send_modify(|times| *times += 1);
     }
 
-    fn remove(&mut self, workflow: WorkflowId, cause: Cause) {
-        self.hand_overs.retain(|(here, _)| here.workflow != workflow || here.cause != cause);
+    /// Removes one, and gives the number of its tries.
+    fn remove(&mut self, workflow: WorkflowId, cause: Cause) -> Option<u32> {
+        let is_it = |here: &HandOver| here.workflow == workflow && here.cause == cause;
+        let place = self.hand_overs.iter().position(|(here, _)| is_it(here))?;
+        Some(self.hand_overs.remove(place).0.attempts)
     }
 
-    /// How the event stands by what is left of it.
-    fn settle(&mut self, id: EventId) {
+    /// How the event stands by what is left of it; it was tried so often at least.
+    fn settle(&mut self, id: EventId, attempts: u32) {
         let is_its = |cause: Cause| matches!(cause, Cause::Event { event, .. } if event == id);
         let is_left = self.hand_overs.iter().any(|(here, _)| is_its(here.cause));
-        let is_dead = self.dead.iter().any(|(event, _)| *event == id);
+        let is_dead = self.dead.keys().any(|(event, _)| *event == id);
         let has_run = self.causes.keys().any(|(_, cause)| cause.starts_with(&id.to_string()));
         if let Some((event, _)) = self.events.get_mut(&id) {
+            event.attempts = event.attempts.max(attempts);
             event.status = match (is_dead, is_left, has_run) {
                 (true, _, _) => EventStatus::Dead,
                 (false, false, true) => EventStatus::Dispatched,
                 (false, true, _) | (false, false, false) => EventStatus::Stored,
             };
         }
+    }
+
+    /// The event as people see it: a dead one with the reason of a workflow that did not get it.
+    fn shown(&self, id: EventId) -> Option<(ProviderEvent, Option<Document>)> {
+        let (mut event, body) = self.events.get(&id)?.clone();
+        let dead = self.dead.iter().find(|((of, _), _)| *of == id);
+        event.reason = dead.map(|(_, reason)| reason.clone()).or(event.reason);
+        Some((event, body))
     }
 
     /// What the change of a workflow means for its schedule.
@@ -158,7 +165,8 @@ impl MemoryJournal {
 
     /// All events, in the order of their ids.
     pub fn events(&self) -> Vec<ProviderEvent> {
-        self.state().inbox.events.values().map(|(event, _)| event.clone()).collect()
+        let inbox = &self.state().inbox;
+        inbox.events.keys().filter_map(|id| inbox.shown(*id)).map(|(event, _)| event).collect()
     }
 
     /// The body of an event is not kept any more.
@@ -238,7 +246,7 @@ impl provider_events::Inbox for MemoryJournal {
         company: CompanyId,
         event: EventId,
     ) -> Result<Option<(ProviderEvent, Option<Document>)>, JournalError> {
-        Ok(self.state().inbox.events.get(&event).filter(|(event, _)| event.company == company).cloned())
+        Ok(self.state().inbox.shown(event).filter(|(event, _)| event.company == company))
     }
 
     async fn failed(
@@ -253,20 +261,16 @@ impl provider_events::Inbox for MemoryJournal {
             let Some(here) = inbox.hand_overs.iter_mut().find(|(here, _)| is_same(here, &hand_over)) else {
                 return Ok(());
             };
-            here.0.attempts += 1;
+            here.0.attempts = hand_over.attempts + 1;
             match next {
                 Some(next) => here.1 = next,
-                None => inbox.remove(hand_over.workflow, hand_over.cause),
+                None => drop(inbox.remove(hand_over.workflow, hand_over.cause)),
             }
-            if let Cause::Event { event: id, .. } = hand_over.cause {
+            if let Cause::Event { event, .. } = hand_over.cause {
                 if next.is_none() {
-                    inbox.dead.insert((id, hand_over.workflow));
+                    inbox.dead.insert((event, hand_over.workflow), reason);
                 }
-                if let Some((event, _)) = inbox.events.get_mut(&id) {
-                    event.attempts += 1;
-                    event.reason = Some(reason);
-                }
-                inbox.settle(id);
+                inbox.settle(event, hand_over.attempts + 1);
             }
             Ok(())
         })
@@ -274,9 +278,9 @@ impl provider_events::Inbox for MemoryJournal {
 
     async fn withdraw(&self, hand_over: HandOver) -> Result<(), JournalError> {
         self.write(|state| {
-            state.inbox.remove(hand_over.workflow, hand_over.cause);
-            if let Cause::Event { event, .. } = hand_over.cause {
-                state.inbox.settle(event);
+            let attempts = state.inbox.remove(hand_over.workflow, hand_over.cause);
+            if let (Some(attempts), Cause::Event { event, .. }) = (attempts, hand_over.cause) {
+                state.inbox.settle(event, attempts);
             }
             Ok(())
         })
@@ -295,13 +299,19 @@ impl provider_events::Inbox for MemoryJournal {
             let inbox = &mut state.inbox;
             let found = inbox.events.get_mut(&id).filter(|(event, _)| event.company == company);
             let (event, _) = found.ok_or_else(|| JournalError::Missing(id.to_string()))?;
-            event.connection = connection.or(event.connection);
-            inbox.audit.push(format!("{} replays {id} for {}", by.name, hand_overs.len()));
-            for hand_over in hand_overs {
-                inbox.dead.remove(&(id, hand_over.workflow));
-                inbox.put_in(hand_over, now);
+            let routed = connection.filter(|_| event.status == EventStatus::Unrouted);
+            if let Some(connection) = routed {
+                (event.connection, event.reason) = (Some(connection), None);
             }
-            inbox.settle(id);
+            inbox.audit.push(format!("{} replays {id} for {}", by.name, hand_overs.len()));
+            if routed.is_some() || !hand_overs.is_empty() {
+                event.attempts = 0;
+                for hand_over in hand_overs {
+                    inbox.dead.remove(&(id, hand_over.workflow));
+                    inbox.put_in(hand_over, now);
+                }
+                inbox.settle(id, 0);
+            }
             Ok(())
         })
     }

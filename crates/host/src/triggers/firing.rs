@@ -11,14 +11,14 @@ use loopfour_engine::ports::{Clock, Journal, JournalError, Start, StartError};
 use loopfour_engine::provider_events::Inbox;
 use loopfour_engine::schedules::{Scheduled, Schedules};
 use loopfour_engine::{RunId, Timestamp};
-use loopfour_lang::trigger::{Missed, Overlap, Schedule, Trigger};
+use loopfour_lang::trigger::{Missed, Overlap, Rhythm, Schedule, Trigger};
 use loopfour_lang::{Object, Value, Workflow};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::hand_over::misfits;
 use super::schedules::Known;
-use super::{Triggers, defect, next_try, no_longer_passes, rhythm};
+use super::{Triggers, defect, next_try, no_longer_passes};
 
 /// What is the same for all schedules that are looked at together.
 #[derive(Clone, Copy)]
@@ -104,7 +104,8 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
                 error!(reason = no_longer_passes(workflow, version), "a schedule does not fire");
             }
             let schedule = definition.as_deref().and_then(schedule);
-            let next = schedule.and_then(|schedule| rhythm::next(schedule, anchor, after));
+            let enabled = schedule.filter(|schedule| schedule.enabled);
+            let next = enabled.and_then(|schedule| schedule.next_after(anchor.0, after.0)).map(Timestamp);
             // An edited one owes what came before the edit.
             let until = made.unwrap_or(Timestamp(i64::MAX)).min(self.now());
             match (next.filter(|at| *at <= until), definition.as_ref().zip(schedule), made) {
@@ -129,7 +130,7 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
         let Firing { definition, schedule, at } = firing;
         let Scheduled { workflow, anchor, after, .. } = known.row;
         let mut at = at;
-        if let Some(latest) = rhythm::latest(schedule, anchor, after, missed_until) {
+        if let Some(latest) = schedule.latest(anchor.0, after.0, missed_until.0).map(Timestamp) {
             match schedule.missed {
                 Missed::Skip => {
                     info!(%workflow, from = %at, to = %latest, "missed firings of a schedule are passed over");
@@ -191,7 +192,7 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
         let version = known.row.version + 1;
         let definition = self.definition(known.row.workflow, version).await?;
         let schedule = definition.as_deref().and_then(schedule);
-        let same = before.zip(schedule).is_some_and(|(before, schedule)| rhythm::is_same(before, schedule));
+        let same = before.zip(schedule).is_some_and(|(before, schedule)| fire_alike(before, schedule));
         let anchor = if same { known.row.anchor } else { made };
         self.move_on(known, Scheduled { version, anchor, after: made, ..known.row }).await
     }
@@ -232,6 +233,15 @@ fn schedule(workflow: &Workflow) -> Option<&Schedule> {
     match &workflow.trigger {
         Trigger::Schedule(schedule) => Some(schedule),
         Trigger::Api | Trigger::Webhook(_) | Trigger::Failure { .. } => None,
+    }
+}
+
+/// Whether both fire in the same rhythm: an interval is counted on from where it was.
+fn fire_alike(one: &Schedule, other: &Schedule) -> bool {
+    match (&one.rhythm, &other.rhythm) {
+        (Rhythm::Cron(one), Rhythm::Cron(other)) => one.expression() == other.expression(),
+        (Rhythm::Interval(one), Rhythm::Interval(other)) => one == other,
+        (Rhythm::Cron(_), Rhythm::Interval(_)) | (Rhythm::Interval(_), Rhythm::Cron(_)) => false,
     }
 }
 

@@ -11,7 +11,6 @@ mod firing;
 mod hand_over;
 mod listeners;
 mod replay;
-mod rhythm;
 mod schedules;
 mod take_in;
 

@@ -7,5 +7,6 @@ mod life;
 mod notices;
 mod people;
 mod timers;
+mod triggers;
 mod turns;
 mod world;
