@@ -13,6 +13,7 @@ mod health;
 mod listening;
 mod migrate;
 mod page;
+mod refusals;
 mod secrets;
 mod sqlite;
 mod watch;
@@ -29,6 +30,7 @@ use active::ActiveWorkflows;
 use cache::Cache;
 use health::Health;
 use listening::Listening;
+use refusals::Refusals;
 use secrets::Vault;
 use sqlite::meta;
 use sqlite::principals::Known;
@@ -40,6 +42,7 @@ pub use access::{Holder, Principal, Role, Scope, UnknownRole, UnknownScope};
 pub use credential::{BadSecret, Secret, Token};
 pub use error::{BackupError, OpenError, RestoreError, StorageError, Trouble};
 pub use page::{Cursor, Order, Page, Span};
+pub use refusals::WebhookRefusals;
 pub use secrets::{KEY_FILE, SecretKeyId, SecretsError};
 pub use sqlite::audit::{AuditFilter, AuditHash, AuditHead, AuditRow, BadAuditHash, Deed};
 pub use sqlite::chain::{AuditBreak, AuditChain, AuditVerified};
@@ -81,10 +84,26 @@ struct Shared {
     _lock: File,
 }
 
+impl Shared {
+    /// Writes the counts of refused webhooks down, if there is not much else to do.
+    fn write_refusals(&self) {
+        let memory = Arc::clone(&self.memory);
+        self.writer.write_if_idle(move |db| sqlite::refusals::store(db, &memory));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The writer finishes what it was asked for.
+        self.write_refusals();
+    }
+}
+
 /// What is known without asking the database; the writer keeps it right.
 struct Memory {
     workflows: Cache<WorkflowId, WorkflowRow>,
     active: ActiveWorkflows,
+    refusals: Refusals,
     /// Keys and sessions by their hashes.
     principals: Cache<[u8; 32], Known>,
     watchers: Watchers,
@@ -125,6 +144,7 @@ impl Store {
         let memory = Memory {
             workflows: Cache::new(),
             active: ActiveWorkflows::of(&opened.active),
+            refusals: Refusals::of(opened.refusals),
             principals: Cache::new(),
             watchers: Watchers::new(),
             listening: Listening::new(opened.listening),

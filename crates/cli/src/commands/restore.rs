@@ -87,6 +87,7 @@ fn record(restored: &Restored, missing_key: Option<&Path>) -> serde_json::Value 
         "runs": restored.runs,
         "entries": restored.entries,
         "failed": restored.failed,
+        "givenUp": restored.given_up,
         "held": held.collect::<Vec<_>>(),
         "missingKeyFile": missing_key,
     })
@@ -110,6 +111,13 @@ fn tell(
         print::talk(&format!(
             "{} had failed by then: one that is retried waits for a person at its first write",
             counted(restored.failed, "run", "runs")
+        ));
+    }
+    if restored.given_up > 0 {
+        print::talk(&format!(
+            "{} to be handed over to workflows, and may have been since: see `loopfour events list --status dead`, and \
+             replay what did not run",
+            counted(restored.given_up, "event or failure was", "events or failures were")
         ));
     }
     if let Some(key) = missing_key {

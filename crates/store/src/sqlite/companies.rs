@@ -60,7 +60,7 @@ impl Store {
             let made = key.store(db, id, &by, now)?;
             Ok(made.map(|_| id).map_err(|cause| StorageError::other(cause.to_string()).into()))
         };
-        let id = self.write(create, |_, _| {}).await?;
+        let id = self.write(create, |memory, id| memory.refusals.add_company(*id)).await?;
         Ok((id, secret))
     }
 

@@ -69,7 +69,7 @@ pub(crate) fn remove(
     db.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()
 }
 
-/// A try was in vain: the next one is then. `false` if there is no such hand-over any more.
+/// So many tries were in vain: the next one is then. `false` if there is no such hand-over any more.
 pub(crate) fn put_off(db: &Connection, hand_over: &HandOver, next: Timestamp) -> rusqlite::Result<bool> {
     let sql = "UPDATE hand_overs SET attempts = ?4, next_at = ?5
                WHERE company = ?1 AND cause = ?2 AND workflow = ?3";
@@ -77,7 +77,7 @@ pub(crate) fn put_off(db: &Connection, hand_over: &HandOver, next: Timestamp) ->
         hand_over.company.0.as_bytes(),
         hand_over.cause.to_string(),
         hand_over.workflow.0.as_bytes(),
-        hand_over.attempts.saturating_add(1),
+        hand_over.attempts,
         next.0,
     ];
     Ok(db.prepare_cached(sql)?.execute(values)? > 0)

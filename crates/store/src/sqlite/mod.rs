@@ -18,6 +18,7 @@ pub(crate) mod principals;
 pub(crate) mod provider_events;
 pub(crate) mod read_only;
 pub(crate) mod readers;
+pub(crate) mod refusals;
 pub(crate) mod restore;
 mod run_notices;
 pub(crate) mod runs;
@@ -25,6 +26,7 @@ mod schedules;
 pub(crate) mod sealed;
 pub(crate) mod sessions;
 mod signing;
+mod sweep;
 pub(crate) mod verify;
 mod whole;
 pub(crate) mod workflows;
@@ -44,6 +46,7 @@ use uuid::Uuid;
 
 use crate::error::OpenError;
 use crate::migrate;
+use crate::refusals::WebhookRefusals;
 use crate::secrets::Vault;
 use crate::sqlite::workflows::WorkflowRow;
 
@@ -71,6 +74,8 @@ pub(crate) struct Opened {
     pub default_company: CompanyId,
     /// The workflows that are active.
     pub active: Vec<WorkflowRow>,
+    /// Of every company, how many webhooks were refused.
+    pub refusals: Vec<(CompanyId, Vec<WebhookRefusals>)>,
     pub vault: Vault,
     pub listening: HashSet<CompanyId>,
     pub lock: File,
@@ -93,11 +98,12 @@ pub(crate) fn open(directory: &Path, secrets_file: &Path, now: Timestamp) -> Res
     sessions::sweep(&writer, now).and_then(|()| connections::sweep(&writer, now)).map_err(failed)?;
     let active = workflows::active(&writer).map_err(failed)?;
     let listening = notices::listening(&writer).map_err(failed)?;
+    let refusals = refusals::load(&writer).map_err(failed)?;
     // From here on the file tells by itself what it is, also where its log is lost: it is never taken for a new one.
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     let checkpointer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    Ok(Opened { writer, checkpointer, path, default_company, active, vault, listening, lock })
+    Ok(Opened { writer, checkpointer, path, default_company, active, refusals, vault, listening, lock })
 }
 
 /// A connection with what all of them need.

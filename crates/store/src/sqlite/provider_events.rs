@@ -240,21 +240,32 @@ fn fail(
     reason: &str,
     next: Option<Timestamp>,
 ) -> rusqlite::Result<Option<EventId>> {
-    let HandOver { company, workflow, cause, attempts } = *hand_over;
-    let event = match cause {
-        Cause::Event { event, .. } => Some(event),
-        Cause::Firing { .. } | Cause::Failure { .. } => None,
-    };
-    let was_there = match next {
-        Some(next) => hand_overs::put_off(db, hand_over, next)?,
-        None => hand_overs::remove(db, company, &cause.to_string(), workflow)?.is_some(),
-    };
-    let Some(event) = event.filter(|_| was_there) else { return Ok(None) };
-    if next.is_none() {
-        hand_overs::put_dead(db, company, event, workflow, reason)?;
+    let tried = HandOver { attempts: hand_over.attempts.saturating_add(1), ..*hand_over };
+    match (next, tried.cause) {
+        (None, _) => give_up(db, &tried, reason),
+        (Some(next), Cause::Event { event, .. }) if hand_overs::put_off(db, &tried, next)? => {
+            hand_overs::settle(db, tried.company, event, tried.attempts).map(|()| None)
+        }
+        (Some(_), Cause::Event { .. }) => Ok(None),
+        (Some(next), Cause::Firing { .. } | Cause::Failure { .. }) => {
+            hand_overs::put_off(db, &tried, next).map(|_| None)
+        }
     }
-    hand_overs::settle(db, company, event, attempts.saturating_add(1))?;
-    Ok(next.is_none().then_some(event))
+}
+
+/// The workflow does not get it, and is not tried again by itself; nothing if there is no such hand-over any more. Gives the
+/// event that is dead from here on, if it was one's.
+pub(crate) fn give_up(
+    db: &Connection,
+    hand_over: &HandOver,
+    reason: &str,
+) -> rusqlite::Result<Option<EventId>> {
+    let HandOver { company, workflow, cause, attempts } = *hand_over;
+    let removed = hand_overs::remove(db, company, &cause.to_string(), workflow)?;
+    let (Some(_), Cause::Event { event, .. }) = (removed, cause) else { return Ok(None) };
+    hand_overs::put_dead(db, company, event, workflow, reason)?;
+    hand_overs::settle(db, company, event, attempts)?;
+    Ok(Some(event))
 }
 
 /// What those are told who want to hear of dead events.

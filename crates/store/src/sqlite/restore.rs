@@ -1,5 +1,5 @@
 //! Restoring a backup: what runs sent after it was made is not in it, so no write of theirs may leave again before a
-//! person looked.
+//! person looked; and nothing that was to start a run starts it by itself, for it may have done so.
 
 use std::path::Path;
 
@@ -13,7 +13,10 @@ use crate::listening::Listening;
 use crate::sqlite::journal::Prepared;
 use crate::sqlite::read_only::ReadOnly;
 use crate::sqlite::verify::{fold_run, verify};
-use crate::sqlite::{DATABASE, LOCK, copy, make_directory, meta, sealed, take_lock, uuid};
+use crate::sqlite::{
+    DATABASE, LOCK, copy, hand_overs, make_directory, meta, provider_events, schedules, sealed, signing,
+    take_lock, uuid,
+};
 use crate::{Store, Verified, migrate};
 
 /// A database that was restored.
@@ -30,6 +33,9 @@ pub struct Restored {
     pub held: Vec<HeldRun>,
     /// How many more had failed by then: one that is tried again waits for a person at its first write.
     pub failed: u64,
+    /// How many hand-overs of events and failures were pending. Their runs may have begun after the backup, so none begins by
+    /// itself: their events are dead, to be replayed by a person who looked.
+    pub given_up: u64,
     /// Whether it can only be opened with the key file of the database that was backed up, which is in no backup.
     pub needs_key: bool,
 }
@@ -48,6 +54,9 @@ pub struct HeldRun {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// Why an event is dead whose hand-over was pending in a backup.
+const GIVEN_UP: &str = "restored from a backup: replay it if it did not run since";
 
 impl Store {
     /// Makes the database of a data directory that has none from a backup: the backup is checked and every journal played
@@ -101,7 +110,8 @@ fn hold(db: &Connection, verified: Verified, now: Timestamp) -> Result<Restored,
     let backup_at = meta::mark_restored(&transaction).map_err(text)?;
     let needs_key = sealed::needs_key(&transaction).map_err(text)?;
     let (runs, entries) = (verified.runs, verified.entries);
-    let mut restored = Restored { backup_at, runs, entries, held: Vec::new(), failed: 0, needs_key };
+    let mut restored =
+        Restored { backup_at, runs, entries, held: Vec::new(), failed: 0, given_up: 0, needs_key };
     let definitions = Definitions::default();
     for (run, since) in resumable(&transaction).map_err(text)? {
         let before = fold_run(&transaction, &definitions, run).map_err(text)??;
@@ -112,8 +122,19 @@ fn hold(db: &Connection, verified: Verified, now: Timestamp) -> Result<Restored,
             restored.held.push(held(before, since));
         }
     }
+    restored.given_up = cut_off(&transaction, now).map_err(text)?;
     transaction.commit().map_err(text)?;
     Ok(restored)
+}
+
+/// Sees to it that nothing starts a run which may have been started after the backup: it would do everything twice, since
+/// its writes would have other idempotency keys. Gives the number of hand-overs that were pending.
+fn cut_off(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    let pending = hand_overs::due(db, Timestamp(i64::MAX), usize::MAX)?;
+    pending.iter().try_for_each(|hand_over| provider_events::give_up(db, hand_over, GIVEN_UP).map(drop))?;
+    schedules::restored(db, now)?;
+    signing::forget_cursors(db)?;
+    Ok(pending.len() as u64)
 }
 
 /// The runs that go on, or do when a person wants it, oldest first, with the time of their last entries.

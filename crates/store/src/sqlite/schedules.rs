@@ -89,6 +89,15 @@ pub(crate) fn follow(db: &Connection, head: &WorkflowRow, now: Timestamp) -> rus
     Ok(true)
 }
 
+/// A backup is restored: what fired since it was made is not known, so nothing up to now fires any more.
+pub(crate) fn restored(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE schedules SET after = ?1, version = w.version,
+                   anchor = iif(schedules.version = w.version, schedules.anchor, ?1)
+               FROM workflows w WHERE w.id = schedules.workflow AND w.company = schedules.company";
+    db.execute(sql, [now.0])?;
+    Ok(())
+}
+
 /// The run for a firing has begun.
 pub(crate) fn fired(
     db: &Connection,

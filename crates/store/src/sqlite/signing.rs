@@ -223,6 +223,12 @@ pub(crate) fn forget_registration(
     audit::note(db, company, by, &Deed::new("connection.forget_webhook", "connection", connection), now)
 }
 
+/// A backup is restored: what was asked for since it was made is not to come in a second time.
+pub(crate) fn forget_cursors(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM event_cursors WHERE company IN (SELECT id FROM companies)", [])?;
+    Ok(())
+}
+
 /// Keeps how far a connection's events were asked for.
 pub(crate) fn keep_cursor(
     db: &Connection,

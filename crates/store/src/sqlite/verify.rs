@@ -80,13 +80,39 @@ pub(crate) fn verify(db: &Connection, mut tell: impl FnMut(&Difference)) -> rusq
             }
         }
     }
-    let sql = "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run)";
-    let strays: i64 = db.query_row(sql, [], |row| row.get(0))?;
-    if strays > 0 {
-        verified.differ += differs(None, format!("{strays} entries belong to no run"));
+    for (sql, what) in COUNTS {
+        let count: i64 = db.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            verified.differ += differs(None, format!("{count} {what}"));
+        }
     }
     Ok(verified)
 }
+
+/// Things of which there is none, and what they are.
+const COUNTS: [(&str, &str); 4] = [
+    (
+        "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = e.run)",
+        "entries belong to no run",
+    ),
+    (
+        "SELECT count(*) FROM hand_overs h WHERE h.cause GLOB 'evt_*' AND NOT EXISTS (
+             SELECT 1 FROM provider_events e WHERE e.id = unhex(substr(h.cause, 5, 36), '-') AND e.company = h.company)",
+        "hand-overs belong to no event",
+    ),
+    (
+        "SELECT count(*) FROM provider_events e WHERE
+         e.status <> 'dead' AND EXISTS (SELECT 1 FROM dead_hand_overs d WHERE d.event = e.id AND d.company = e.company)
+         OR e.status IN ('dispatched', 'unrouted') AND EXISTS (SELECT 1 FROM hand_overs h
+             WHERE h.company = e.company AND h.cause >= e.cause AND h.cause < e.cause || '!')",
+        "events stand otherwise than their hand-overs say",
+    ),
+    (
+        "SELECT count(*) FROM workflows w LEFT JOIN schedules s ON s.workflow = w.id AND s.company = w.company
+         WHERE (w.status = 'active' AND w.trigger IS 'schedule') <> (s.workflow IS NOT NULL)",
+        "workflows have a schedule that is not followed, or none that is",
+    ),
+];
 
 /// Some rows in order of their ids, each as far as it can be read.
 fn part(db: &Connection, after: Uuid) -> rusqlite::Result<Vec<(RunId, Result<RunRow, String>)>> {

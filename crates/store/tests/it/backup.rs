@@ -140,6 +140,31 @@ fn check(place: &Place, run: RunId, sql: &str, expected: &str) {
 }
 
 #[tokio::test]
+async fn verifying_finds_events_and_schedules_that_do_not_belong_together() {
+    let place = worked(1).await;
+    let run = begin(&place).await;
+    let scheduled = events::active(&place, place.company, "schedule").await;
+    let id = events::keep(&place, events::event(place.company, "evt_1", &[scheduled])).await;
+    assert_eq!(verified(place.directory.path()).0.differ, 0);
+    let check = |sql: &str, expected: &str| {
+        let sql = sql.replace("EVENT", &format!("x'{}'", id.0.simple()));
+        check(&place, run, &format!("{sql} AND ?1 = ?1"), expected);
+    };
+    let stands = "1 events stand otherwise than their hand-overs say";
+    check("UPDATE provider_events SET status = 'dispatched' WHERE id = EVENT", stands);
+    check("UPDATE provider_events SET status = 'unrouted' WHERE id = EVENT", stands);
+    check(
+        "INSERT INTO dead_hand_overs SELECT id, x'00', company, '' FROM provider_events WHERE id = EVENT",
+        stands,
+    );
+    let stray = "UPDATE hand_overs SET cause = 'evt_00000000-0000-0000-0000-000000000001' WHERE 1";
+    check(stray, "1 hand-overs belong to no event");
+    let followed = "1 workflows have a schedule that is not followed, or none that is";
+    check("DELETE FROM schedules WHERE 1", followed);
+    check("UPDATE workflows SET status = 'paused' WHERE status = 'active'", followed);
+}
+
+#[tokio::test]
 async fn verifying_finds_what_differs() {
     let place = worked(3).await;
     let run = begin(&place).await;
@@ -156,4 +181,17 @@ async fn verifying_finds_what_differs() {
     check("DELETE FROM events WHERE run = ?1", "RUN: its journal does not begin with its start");
     check("UPDATE events SET seq = 2 WHERE run = ?1", "RUN: its journal does not begin with its start");
     check("DELETE FROM runs WHERE id = ?1", "1 entries belong to no run");
+    let event = "cause is Some(Event { event: evt_00000000-0000-0000-0000-000000000001, again: None })";
+    check(
+        "UPDATE runs SET cause = 'evt_00000000-0000-0000-0000-000000000001' WHERE id = ?1",
+        &format!("RUN: {event}, its journal says None"),
+    );
+    check(
+        r#"UPDATE runs SET queue = '{"key":"a","limit":1}' WHERE id = ?1"#,
+        r#"RUN: queue is Some(Queue { key: "a", limit: 1 }), its journal says None"#,
+    );
+    check(
+        "UPDATE runs SET cause = 'odd' WHERE id = ?1",
+        "RUN: Conversion error from type Text at index: 15, unknown name `odd`",
+    );
 }

@@ -518,3 +518,118 @@ async fn events_of_another_company_do_not_exist() {
     place.store.append(start_for(&place, place.workflow, cause(id))).await.unwrap();
     assert_eq!(place.store.runs_of(other, id).await, Ok(vec![]));
 }
+
+/// How many bodies and events there are.
+fn count(place: &Place) -> (i64, i64) {
+    let count = |table| {
+        place.outside().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    (count("provider_event_bodies"), count("provider_events"))
+}
+
+const DAY: i64 = 86_400_000;
+
+#[tokio::test]
+async fn old_bodies_go_and_later_their_events() {
+    let place = Place::new().await;
+    let other = place.store.create_company("other", &by(), NOW).await.unwrap().0;
+    let heard = active(&place, place.company, "webhook").await;
+    keep(&place, event(other, "evt_1", &[])).await;
+    let dispatched = keep(&place, event(place.company, "evt_1", &[heard])).await;
+    place.store.append(start_for(&place, heard, cause(dispatched))).await.unwrap();
+    let dead = keep(&place, event(place.company, "evt_2", &[heard])).await;
+    let given = due(&place).await[0];
+    place.store.failed(given, "broken".to_owned(), None, NOW).await.unwrap();
+    let pending = keep(&place, event(place.company, "evt_3", &[heard])).await;
+    let mut young = event(place.company, "evt_4", &[]);
+    young.event.created_at = Timestamp(NOW.0 + 100 * DAY);
+    keep(&place, young).await;
+    let sweep = async |days: i64, keep: i64| {
+        assert_eq!(place.store.sweep_events(Timestamp(NOW.0 + days * DAY), keep * DAY).await, Ok(false));
+        count(&place)
+    };
+    assert_eq!(sweep(7, 7).await, (5, 5), "not older than that");
+    assert_eq!(sweep(8, 7).await, (2, 5));
+    assert!(place.store.event(place.company, dispatched).await.unwrap().unwrap().1.is_none());
+    assert_eq!(sweep(35, 7).await, (2, 5), "what came in is known for 35 days");
+    let again = place.store.keep(event(place.company, "evt_2", &[])).await;
+    assert_eq!(again, Ok(Kept::Duplicate(dead)));
+    assert_eq!(sweep(50, 50).await, (2, 5), "and as long as bodies are kept");
+    assert_eq!(sweep(36, 7).await, (2, 2));
+
+    let (event, body) = place.store.event(place.company, pending).await.unwrap().unwrap();
+    assert!(event.status == EventStatus::Stored && body.is_some(), "it is still to be handed over");
+    let page = place.store.provider_events(place.company, EventFilter::default(), newest(9)).await.unwrap();
+    assert_eq!(page.rows.len(), 2);
+    assert_eq!(place.store.runs_of(place.company, dispatched).await.unwrap().len(), 1, "runs stay");
+    let again = place.store.append(start_for(&place, heard, cause(dispatched))).await;
+    assert!(matches!(again, Err(JournalError::Exists { .. })));
+}
+
+#[tokio::test]
+async fn a_sweep_goes_in_parts() {
+    let place = Arc::new(Place::new().await);
+    let mut tasks = JoinSet::new();
+    for number in 0..700 {
+        let (place, new) = (Arc::clone(&place), event(place.company, &format!("evt_{number}"), &[]));
+        tasks.spawn(async move { keep(&place, new).await });
+    }
+    tasks.join_all().await;
+    let sweep = async |days: i64| place.store.sweep_events(Timestamp(NOW.0 + days * DAY), DAY).await;
+    assert_eq!((sweep(2).await, count(&place)), (Ok(true), (200, 700)));
+    assert_eq!((sweep(2).await, count(&place)), (Ok(false), (0, 700)));
+    assert_eq!((sweep(40).await, count(&place)), (Ok(true), (0, 200)));
+    assert_eq!((sweep(40).await, count(&place)), (Ok(false), (0, 0)));
+}
+
+#[tokio::test]
+async fn refused_requests_leave_only_a_count() {
+    let place = Place::new().await;
+    let (store, company) = (&place.store, place.company);
+    let other = store.create_company("other", &by(), NOW).await.unwrap().0;
+    let counts = |store: &Store, company| {
+        let all = store.webhook_refusals(company).into_iter();
+        all.map(|refused| (refused.provider, refused.count, refused.last_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(store, company), []);
+    for _ in 0..1000 {
+        store.refuse_webhook(company, "stripe", NOW);
+    }
+    store.refuse_webhook(company, "stripe", Timestamp(NOW.0 + 1));
+    store.refuse_webhook(other, "custom", NOW);
+    let unknown = CompanyId(Uuid::now_v7());
+    store.refuse_webhook(unknown, "stripe", NOW);
+    let of_company = vec![("stripe".to_owned(), 1001, Timestamp(NOW.0 + 1))];
+    let of_other = vec![("custom".to_owned(), 1, NOW)];
+    assert_eq!(counts(store, company), of_company);
+    assert_eq!(counts(store, other), of_other);
+    assert_eq!(counts(store, unknown), []);
+
+    let Place { directory, store, .. } = place;
+    drop(store);
+    let store = Store::open(directory.path(), NOW).unwrap();
+    assert_eq!((counts(&store, company), counts(&store, other)), (of_company, of_other), "after a restart");
+    store.refuse_webhook(company, "stripe", NOW);
+    assert_eq!(counts(&store, company)[0].1, 1002);
+}
+
+/// Whoever floods a door does not keep the disk busy.
+#[tokio::test]
+async fn counts_are_written_down_about_once_a_second() {
+    let place = Place::new().await;
+    let written = async || {
+        // The writer is through with what it was asked for before.
+        place.store.ready().await.unwrap();
+        let sql = "SELECT coalesce(sum(count), 0) FROM webhook_refusals";
+        place.outside().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let refuse = |late: i64| place.store.refuse_webhook(place.company, "stripe", Timestamp(NOW.0 + late));
+    refuse(0);
+    assert_eq!(written().await, 1);
+    refuse(999);
+    assert_eq!(written().await, 1);
+    refuse(1000);
+    assert_eq!(written().await, 3);
+    refuse(0);
+    assert_eq!(written().await, 4, "a clock that was set back holds nothing up");
+}

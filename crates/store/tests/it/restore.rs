@@ -1,8 +1,11 @@
 //! A backup restored in another directory: what went on after it is not in it, so nothing is sent before a person looked.
 
 use loopfour_engine::call::Account;
-use loopfour_engine::ports::{Due, Unfinished};
-use loopfour_engine::{Effect, Request, WaitReason};
+use loopfour_engine::connections::ConnectionStore as _;
+use loopfour_engine::ports::{Due, Journal, Unfinished};
+use loopfour_engine::provider_events::{EventStatus, Inbox as _};
+use loopfour_engine::schedules::{Scheduled, Schedules as _};
+use loopfour_engine::{ConnectionId, Effect, Request, WaitReason};
 use loopfour_store::{HeldRun, KEY_FILE, OpenError, ReadOnly, RestoreError, Restored};
 
 use super::backup::{append, begin, verified, worked};
@@ -70,6 +73,7 @@ async fn what_was_under_way_is_held_for_a_person() {
         entries: 5,
         held: vec![held(writes, RunStatus::Running), held(begun, RunStatus::Pending)],
         failed: 1,
+        given_up: 0,
         needs_key: true,
     };
     assert_eq!(restored, expected);
@@ -86,15 +90,58 @@ async fn what_was_under_way_is_held_for_a_person() {
     let row = store.run(place.company, writes).await.unwrap().unwrap();
     assert_eq!(row.waiting.unwrap().reason, WaitReason::OutcomeUnknown);
     for run in [writes, begun, failed] {
-        let last = store.load(run).await.unwrap().pop().unwrap();
+        let last = Journal::load(&store, run).await.unwrap().pop().unwrap();
         assert_eq!((last.at, last.event), (LATER, Event::RunRestored { backup_at: NOW }));
     }
-    assert!(store.load(after).await.unwrap().is_empty(), "it was made after the backup");
+    assert!(Journal::load(&store, after).await.unwrap().is_empty(), "it was made after the backup");
     let due: Vec<Unfinished> = store.unfinished().await.unwrap();
     assert!(due.iter().any(|found| found.run == writes && found.due != Due::Now), "{due:?}");
     let list = store.runs(place.company, Default::default(), newest(10)).await.unwrap();
     let listed = list.rows.into_iter().find(|listed| listed.row.id == failed).unwrap();
     assert!(listed.error.is_some(), "why it failed is still told");
+}
+
+/// What was to start a run may have done so after the backup: it would be a second run, and its writes would be second
+/// writes, since another run's keys are others.
+#[tokio::test]
+async fn nothing_that_was_to_start_a_run_starts_one_by_itself() {
+    let place = worked(0).await;
+    let listener = events::active(&place, place.company, "failure").await;
+    let schedule = events::active(&place, place.company, "schedule").await;
+    let edited = events::active(&place, place.company, "schedule").await;
+    events::edit(&place, edited, events::source("schedule"), NOW).await;
+    let event =
+        events::keep(&place, events::event(place.company, "evt_1", &[place.workflow, listener])).await;
+    let failed = begin(&place).await;
+    append(&place, failed, Event::RunFailed { error: Box::default() }).await;
+    place.store.keep_cursor(place.company, ConnectionId(Uuid::from_u128(7)), "evt_1").await.unwrap();
+    assert_eq!(place.store.due(NOW, 10).await.unwrap().len(), 3);
+    let (_kept, file) = backup(&place);
+
+    let target = tempfile::tempdir().unwrap();
+    let restored = Store::restore(&file, target.path(), LATER).unwrap();
+    assert_eq!(restored.given_up, 3);
+    assert_eq!(verified(target.path()).1, [""; 0]);
+    std::fs::copy(place.directory.path().join(KEY_FILE), target.path().join(KEY_FILE)).unwrap();
+    let store = Store::open(target.path(), LATER).unwrap();
+    assert_eq!(store.due(Timestamp(i64::MAX), 10).await, Ok(vec![]));
+    let found = store.event(place.company, event).await.unwrap().unwrap().0;
+    let reason = "restored from a backup: replay it if it did not run since";
+    assert_eq!((found.status, found.reason.as_deref(), found.attempts), (EventStatus::Dead, Some(reason), 0));
+    let again = place.store.event(place.company, event).await.unwrap().unwrap().0;
+    assert_eq!(again.status, EventStatus::Stored, "the database that was backed up goes on");
+
+    let of = |workflow, version, anchor| Scheduled {
+        workflow,
+        company: place.company,
+        version,
+        current: version,
+        anchor,
+        after: LATER,
+    };
+    // What the version before owes would move the one that was edited back.
+    assert_eq!(store.scheduled().await.unwrap(), [of(schedule, 1, NOW), of(edited, 2, LATER)]);
+    assert_eq!(store.load_signing().await.unwrap().cursors, [], "nothing is asked for a second time");
 }
 
 #[tokio::test]
