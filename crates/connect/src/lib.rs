@@ -7,6 +7,7 @@
 
 mod connections;
 mod credentials;
+mod endpoints;
 mod http;
 mod live;
 pub mod nango;
@@ -30,6 +31,7 @@ use loopfour_lang::Document;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use connections::Looks;
+use endpoints::Addresses;
 use registry::{Parts, Registry};
 
 /// Why there is no connection to the outside.
@@ -106,7 +108,7 @@ impl Connect {
             built_in: stripe::built_in(&stripe)?,
             pace: stripe.pace,
         });
-        let stripe = stripe::Stripe::new(&stripe, Arc::new(registry), None)?;
+        let stripe = stripe::Stripe::new(&stripe, Arc::new(registry), None, Addresses::default())?;
         Ok(Connect { stripe: Arc::new(stripe), looks: Arc::default() })
     }
 
@@ -120,7 +122,8 @@ impl Connect {
         store: Arc<dyn ConnectionStore>,
         clock: Arc<impl Clock>,
     ) -> Result<Connect, Error> {
-        let Config { mut stripe, nango, default_company, public_url: _, own_url: _ } = config;
+        let Config { mut stripe, nango, default_company, public_url, own_url } = config;
+        let addresses = Addresses { public: public_url, own: own_url };
         let webhook_secrets = std::mem::take(&mut stripe.webhook_secrets);
         let nango = nango.map(nango::Client::new).transpose()?.map(Arc::new);
         let registry = Registry::new(Parts {
@@ -130,7 +133,7 @@ impl Connect {
             built_in: stripe::built_in(&stripe)?,
             pace: stripe.pace,
         });
-        let stripe = Arc::new(stripe::Stripe::new(&stripe, Arc::new(registry), nango)?);
+        let stripe = Arc::new(stripe::Stripe::new(&stripe, Arc::new(registry), nango, addresses)?);
         let connect = Connect { stripe, looks: Arc::default() };
         connect.load(&*store).await?;
         let signing = store.load_signing().await?;

@@ -10,6 +10,7 @@ use loopfour_engine::provider_events::{BadSignature, Entrance, Senders, Signatur
 use loopfour_engine::{Actor, CompanyId, ConnectionId, Timestamp};
 use secrecy::SecretString;
 
+pub(crate) use self::route::{account_of, candidates};
 pub(crate) use self::secrets::{Secrets, check_stripe};
 use crate::Connect;
 use crate::webhook::{standard, stripe};

@@ -86,7 +86,7 @@ impl Event {
 }
 
 /// The company's connections that events can belong to: those that can be used, or could be again.
-fn candidates(registry: &Registry, company: CompanyId) -> Vec<Arc<Live>> {
+pub(crate) fn candidates(registry: &Registry, company: CompanyId) -> Vec<Arc<Live>> {
     let built_in = registry.built_in_for(company);
     if registry.is_sandbox() {
         return built_in.into_iter().collect();
@@ -107,7 +107,7 @@ fn is_connected(live: &Live) -> bool {
 }
 
 /// The account that a connection is for, as far as anybody told.
-fn account_of(live: &Live) -> Option<&str> {
+pub(crate) fn account_of(live: &Live) -> Option<&str> {
     live.account_id().or(live.row.external_account_id.as_deref())
 }
 

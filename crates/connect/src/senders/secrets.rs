@@ -137,6 +137,65 @@ impl Secrets {
         Ok(())
     }
 
+    /// What the provider was told of a company and a connection.
+    pub(crate) fn registration(&self, company: CompanyId, id: ConnectionId) -> Option<Registration> {
+        self.read().registrations.get(&(company, id)).cloned()
+    }
+
+    /// The connections of which the provider was told something for a company.
+    pub(crate) fn registered(&self, company: CompanyId) -> Vec<ConnectionId> {
+        let known = self.read();
+        known.registrations.keys().filter(|(whose, _)| *whose == company).map(|(_, id)| *id).collect()
+    }
+
+    /// Whether that is the provider's id of an endpoint that is registered.
+    pub(crate) fn knows_endpoint(&self, endpoint: &str) -> bool {
+        self.read().registrations.values().any(|registration| registration.endpoint == endpoint)
+    }
+
+    /// Whether a person gave a secret that events of a connection may be signed with.
+    pub(crate) fn has_given(&self, company: CompanyId, id: ConnectionId) -> bool {
+        let own = self.read().connections.get(&id).is_some_and(|secrets| !secrets.is_empty());
+        own || self.any_of_company(company, |_| true)
+    }
+
+    /// Keeps what the provider was told; its secret counts from here on.
+    ///
+    /// # Errors
+    /// The storage did not take it.
+    pub(crate) async fn keep_registration(
+        &self,
+        store: Option<&Arc<dyn ConnectionStore>>,
+        registration: Registration,
+        (by, now): (&Actor, Timestamp),
+    ) -> Result<(), KeepError> {
+        let _changing = self.changing.lock().await;
+        if let Some(store) = store {
+            store.keep_registration(&registration, by, now).await?;
+        }
+        let whose = (registration.company, registration.connection);
+        self.write().registrations.insert(whose, registration);
+        Ok(())
+    }
+
+    /// Forgets what the provider was told.
+    ///
+    /// # Errors
+    /// The storage did not take it.
+    pub(crate) async fn forget_registration(
+        &self,
+        store: Option<&Arc<dyn ConnectionStore>>,
+        (company, id): (CompanyId, ConnectionId),
+        (by, now): (&Actor, Timestamp),
+    ) -> Result<(), KeepError> {
+        let _changing = self.changing.lock().await;
+        if let Some(store) = store {
+            store.forget_registration(company, id, by, now).await?;
+        }
+        self.write().registrations.remove(&(company, id));
+        Ok(())
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }

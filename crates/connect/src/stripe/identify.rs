@@ -5,25 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_engine::connections::{Connection, ConnectionStatus};
-use loopfour_engine::{Actor, Attempt, Effect, Failure, Finding, Outcome, Request, Sending, StepError};
+use loopfour_engine::{Actor, Failure, Finding, Outcome, StepError};
 use loopfour_lang::{Document, Value};
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use super::door::Channel;
 use super::error::failure;
-use super::{NAME, Stripe, unsent};
+use super::own::Own;
+use super::{Stripe, unsent};
 use crate::credentials::KEY_ID;
 use crate::live::Live;
-use crate::pace::Place;
 use crate::registry::Amendment;
 
 /// So long nobody asks again whose account it is after that was not told.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// At a start, so long.
 const AT_START: Duration = Duration::from_millis(200);
-/// For each answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Stripe {
     /// Asks whose account the built-in connection is until that is told, or the key is refused, or the time is over.
@@ -138,21 +135,16 @@ impl Stripe {
     }
 
     async fn read(self: &Arc<Stripe>, channel: &Channel, path: &str) -> Outcome {
-        let request = Request {
-            provider: NAME.to_owned(),
-            action: format!("GET {path}"),
-            effect: Effect::Read,
-            method: "GET".to_owned(),
-            path: path.to_owned(),
-            query: String::new(),
-            form: String::new(),
-            version: channel.live.version().to_owned(),
-            account: loopfour_engine::call::Account { id: None, ..channel.live.account.clone() },
-        };
-        self.pace(channel, &request, Place::Ahead).await;
-        let attempt = Attempt::First;
-        self.exchange(channel, Sending { request: &request, key: Uuid::nil(), timeout: PATIENCE, attempt })
-            .await
+        self.own_by(channel, Own::get(path, String::new())).await
+    }
+
+    /// A connection whose account is known: it is asked for if nobody did.
+    ///
+    /// # Errors
+    /// It was not told.
+    pub(crate) async fn known(self: &Arc<Stripe>, live: &Arc<Live>) -> Result<Arc<Live>, Box<Failure>> {
+        self.identify(live, Duration::ZERO).await?;
+        Ok(self.registry.by_id(live.row.id).unwrap_or_else(|| Arc::clone(live)))
     }
 
     /// Notes in the row whose account it is, and that it is good.

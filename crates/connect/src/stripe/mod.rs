@@ -7,12 +7,14 @@ mod access;
 mod call;
 mod delete;
 mod door;
+mod endpoints;
 mod error;
 mod exchange;
 mod find;
 mod form;
 mod identify;
 mod oauth;
+mod own;
 mod parameter;
 mod quirks;
 mod refusal;
@@ -33,12 +35,14 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) use access::Access;
 pub(crate) use door::Channel;
 use door::may_fit;
+pub(crate) use endpoints::{Remote, is_absent};
 pub(crate) use identify::set_account;
 pub(crate) use oauth::credentials_of;
 pub(crate) use unsent::way_back_to;
 
 use crate::Error;
 use crate::credentials::{Credentials, SANDBOX_KEY, StripeKey};
+use crate::endpoints::{Addresses, Registrar};
 use crate::http::{Client, Tls, is_loopback};
 use crate::nango;
 use crate::pace::{PaceConfig, Place};
@@ -85,6 +89,8 @@ pub(crate) struct Stripe {
     pub(crate) registry: Arc<Registry>,
     /// Whom tokens are asked of.
     pub(crate) nango: Option<Arc<nango::Client>>,
+    /// What Stripe is told of where to send events.
+    pub(crate) registrar: Registrar,
 }
 
 /// The connection that comes with the process; an empty key is none.
@@ -113,12 +119,14 @@ impl Stripe {
         config: &Config,
         registry: Arc<Registry>,
         nango: Option<Arc<nango::Client>>,
+        addresses: Addresses,
     ) -> Result<Stripe, Error> {
         let built_in = registry.built_in();
         let mode = built_in.as_ref().and_then(|live| live.row.mode.as_deref());
         let base = base(&config.api_base, mode)?;
         let tls = if base.scheme() == "https" { Tls::SystemRoots } else { Tls::Unused };
-        Ok(Stripe { client: Client::new(tls)?, base, registry, nango })
+        let registrar = Registrar::at(addresses);
+        Ok(Stripe { client: Client::new(tls)?, base, registry, nango, registrar })
     }
 
     /// Whether a key or token of that mode may be sent to where Stripe's API is.

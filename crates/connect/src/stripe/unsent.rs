@@ -142,6 +142,18 @@ pub(super) fn account_untold(why: StepError) -> StepError {
     StepError { message, hint: hint.to_owned(), retryable: true, ..why }
 }
 
+/// A call of the server's own took too long, or had no turn.
+pub(super) fn not_reached() -> StepError {
+    let error = provider_error(code::API_ERROR, "Stripe was not reached in time", "try again in a moment");
+    StepError { retryable: true, ..error }
+}
+
+/// A new endpoint whose events nobody could check.
+pub(super) fn endpoint_without_secret() -> StepError {
+    let message = "the answer to `POST /v1/webhook_endpoints` has no `id` or no `secret`";
+    provider_error(code::API_ERROR, message, "see that LOOPFOUR_STRIPE_API_BASE leads to Stripe")
+}
+
 /// The pace left no room within the sending's time.
 pub(super) fn no_turn(request: &Request) -> StepError {
     let message = format!("`{} {}` had no turn within the time limit", request.method, request.path);
