@@ -99,6 +99,15 @@ impl Desk {
         }
     }
 
+    /// Waits until a call of that method and path came in since the last look, and looks.
+    pub async fn arrives_at(&self, what: &str) {
+        let mut seen = Vec::new();
+        while !seen.iter().any(|line| line == what) {
+            self.arrives().await;
+            seen.extend(self.lines());
+        }
+    }
+
     /// Method and path of what came in since the last look.
     pub fn lines(&self) -> Vec<String> {
         self.seen().iter().map(|request| request.split(" HTTP/").next().unwrap().to_owned()).collect()

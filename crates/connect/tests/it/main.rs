@@ -11,6 +11,7 @@ mod dance;
 mod deletes;
 mod desk;
 mod documented;
+mod endpoints;
 mod find;
 mod form;
 mod keys;

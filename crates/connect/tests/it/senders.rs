@@ -15,11 +15,11 @@ use crate::support::COMPANY;
 
 const BODY: &[u8] = b"{}";
 
-fn id(number: u128) -> ConnectionId {
+pub fn id(number: u128) -> ConnectionId {
     ConnectionId(Uuid::from_u128(number))
 }
 
-fn row(number: u128, name: &str, account: Option<&str>, mode: &str) -> Connection {
+pub fn row(number: u128, name: &str, account: Option<&str>, mode: &str) -> Connection {
     Connection {
         id: id(number),
         company: COMPANY,
@@ -40,7 +40,7 @@ fn row(number: u128, name: &str, account: Option<&str>, mode: &str) -> Connectio
     }
 }
 
-fn with(status: ConnectionStatus, row: Connection) -> Connection {
+pub fn with(status: ConnectionStatus, row: Connection) -> Connection {
     Connection { status, ..row }
 }
 
@@ -50,7 +50,7 @@ fn acting_for(account: &str, row: Connection) -> Connection {
 }
 
 /// A server with these connections of `COMPANY`.
-async fn with_rows(start: Start<'_>, rows: Vec<Connection>) -> World {
+pub async fn with_rows(start: Start<'_>, rows: Vec<Connection>) -> World {
     let world = World::new(Start::default()).await;
     let key = |row: &Connection| match row.mode.as_deref() {
         Some("live") => format!("sk_live_{}", row.id),
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    fn signs(&self, company: CompanyId, secret: &str) -> Option<Signer> {
+    pub fn signs(&self, company: CompanyId, secret: &str) -> Option<Signer> {
         let header = stripe::sign(&secret.into(), Timestamp(NOW), BODY);
         let headers = SignatureHeaders { stripe: Some(&header), ..SignatureHeaders::default() };
         self.connect.verify(company, &Entrance::Stripe, headers, BODY, Timestamp(NOW)).ok()
