@@ -1,5 +1,6 @@
-//! The embedded database: the journal of every run, workflows and their versions, API keys, companies. All that is
-//! known about SQL is here; what an event means, who may ask for what, and how an answer looks is known elsewhere.
+//! The embedded database: the journal of every run, workflows and their versions, provider events, API keys, companies.
+//! All that is known about SQL is here; what an event means, who may ask for what, and how an answer looks is known
+//! elsewhere.
 //!
 //! One thread writes and commits many requests at once; a few read-only connections answer queries. Each query takes the
 //! company it is asked for, and rows of other companies do not exist for it.

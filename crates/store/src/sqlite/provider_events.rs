@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use crate::page::{Cursor, Page, Span};
+use crate::page::{Cursor, Order, Page, Span};
 use crate::sqlite::audit::{self, Deed};
 use crate::sqlite::{hand_overs, json as from_json, named, outbox, time, uuid};
 use crate::{Memory, Store};
@@ -365,16 +365,28 @@ fn page(
     span: Span,
 ) -> rusqlite::Result<Page<ProviderEvent>> {
     let (after, comparison, direction) = span.sql();
+    // Where the list begins, and the end of it: one bound at each side, so that the index serves both.
+    let (first, end, last) = match span.order {
+        Order::Descending => {
+            let to = filter.to.map_or(after, |to| Cursor { created_at: to, id: Uuid::nil() });
+            (after.min(to), ">=", filter.from.unwrap_or(Timestamp(i64::MIN)))
+        }
+        Order::Ascending => {
+            let before = |from: Timestamp| Timestamp(from.0.saturating_sub(1));
+            let from = filter.from.map_or(after, |from| Cursor { created_at: before(from), id: Uuid::max() });
+            (after.max(from), "<", filter.to.unwrap_or(Timestamp(i64::MAX)))
+        }
+    };
     let sql = format!(
         "SELECT {COLUMNS} FROM provider_events e WHERE e.company = ?1 AND e.status = ?2
-         AND (e.created_at, e.id) {comparison} (?3, ?4) AND e.created_at >= ?6 AND e.created_at < ?7
-         AND (?8 IS NULL OR e.type = ?8) AND (?9 IS NULL OR e.provider = ?9) AND (?10 IS NULL OR e.connection = ?10)
-         AND (?11 IS NULL
+         AND (e.created_at, e.id) {comparison} (?3, ?4) AND e.created_at {end} ?6
+         AND (?7 IS NULL OR e.type = ?7) AND (?8 IS NULL OR e.provider = ?8) AND (?9 IS NULL OR e.connection = ?9)
+         AND (?10 IS NULL
              OR EXISTS (SELECT 1 FROM runs r WHERE r.company = ?1 AND r.cause >= e.cause AND r.cause < e.cause || '!'
-                        AND r.workflow = ?11)
+                        AND r.workflow = ?10)
              OR EXISTS (SELECT 1 FROM hand_overs h WHERE h.company = ?1 AND h.cause >= e.cause
-                        AND h.cause < e.cause || '!' AND h.workflow = ?11)
-             OR EXISTS (SELECT 1 FROM dead_hand_overs d WHERE d.company = ?1 AND d.event = e.id AND d.workflow = ?11))
+                        AND h.cause < e.cause || '!' AND h.workflow = ?10)
+             OR EXISTS (SELECT 1 FROM dead_hand_overs d WHERE d.company = ?1 AND d.event = e.id AND d.workflow = ?10))
          ORDER BY e.created_at {direction}, e.id {direction} LIMIT ?5"
     );
     let mut statement = db.prepare_cached(&sql)?;
@@ -384,11 +396,10 @@ fn page(
         let keys = params![
             company.0.as_bytes(),
             status.name(),
-            after.created_at.0,
-            after.id.as_bytes(),
+            first.created_at.0,
+            first.id.as_bytes(),
             span.wanted(),
-            filter.from.map_or(i64::MIN, |from| from.0),
-            filter.to.map_or(i64::MAX, |to| to.0),
+            last.0,
             filter.kind,
             filter.provider,
             filter.connection.as_ref().map(|id| id.0.as_bytes()),

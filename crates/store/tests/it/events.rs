@@ -493,8 +493,16 @@ async fn events_are_listed_by_what_they_are() {
             vec![dead, dispatched],
         ),
     ];
-    for (filter, expected) in rows {
+    for (filter, mut expected) in rows {
         assert_eq!(list(filter.clone(), newest(50)).await.0, expected, "{filter:?}");
+        let (first, next) = list(filter.clone(), newest(1)).await;
+        assert_eq!((&first[..], next.is_some()), (&expected[..1], expected.len() > 1), "{filter:?}");
+        if next.is_some() {
+            assert_eq!(list(filter.clone(), Span { after: next, ..newest(50) }).await.0, expected[1..]);
+        }
+        expected.reverse();
+        let oldest = Span { order: Order::Ascending, ..newest(50) };
+        assert_eq!(list(filter.clone(), oldest).await.0, expected, "{filter:?}");
     }
     let page = place.store.provider_events(place.company, none(), newest(50)).await.unwrap();
     assert_eq!(page.rows[3].runs, [(one, run.run)]);
