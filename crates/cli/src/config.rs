@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use loopfour_connect::outbound::Network;
 use loopfour_connect::pace::PaceConfig;
 use loopfour_engine::Policy;
 use loopfour_server::rate::RateLimits;
@@ -116,6 +117,8 @@ pub struct Config {
     pub policy: Policy,
     /// Origins, beside the server's own, that people may be sent on to after they authorised a connection.
     pub redirect_origins: Vec<String>,
+    /// Addresses that are not public and may be called all the same where people of a company name them.
+    pub outbound_allow: Vec<Network>,
     /// Who keeps OAuth tokens.
     pub nango: Option<Nango>,
     /// Who says who people are.
@@ -168,6 +171,7 @@ impl Config {
             stripe_pace: PaceConfig::default(),
             policy: Policy::default(),
             redirect_origins: Vec::new(),
+            outbound_allow: Vec::new(),
             nango: None,
             oidc: None,
             secrets_key_file: None,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_connect::oidc::{self, OpenId};
+use loopfour_connect::outbound::{Guard, Outbound};
 use loopfour_connect::{Connect, nango, stripe};
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
+use loopfour_engine::notices::Teller;
 use loopfour_engine::ports::Clock as _;
 use loopfour_engine::{Actor, CompanyId};
-use loopfour_host::{Host, Recovered, Settings, SystemClock};
+use loopfour_host::{Host, Notices, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::settings::Settings as ApiSettings;
 use loopfour_server::{App, Services};
@@ -29,6 +31,10 @@ use crate::failure::Failure;
 /// A call that takes longer is sent again, under its key, at the next start.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How long messages under way may take to arrive then. One that takes longer is sent again, under its id, at the next
+/// start.
+const NOTICE_GRACE: Duration = Duration::from_secs(2);
+
 /// How long a start waits to be told whose account a key belongs to.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -42,6 +48,7 @@ pub struct Instance {
     pub sandbox: Option<Embedded>,
     store: Store,
     host: Host<Store, Connect, SystemClock>,
+    notices: Notices<Store, SystemClock>,
     recovery: JoinHandle<Recovered>,
     changes: JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -68,12 +75,14 @@ impl Instance {
         let settings = Settings { policy: config.policy, ..Settings::default() };
         let host = Host::new(store.clone(), connect.clone(), SystemClock, Arc::clone(&definitions), settings);
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
+        let teller = Arc::new(Outbound::new(Guard::new(config.outbound_allow.clone())));
         let services = Services {
             store: store.clone(),
             runs,
             definitions,
             connections: Arc::new(connect.clone()),
             identity: identity(config)?,
+            teller: Arc::clone(&teller) as Arc<dyn Teller>,
             clock,
         };
         let app = App::new(services, api_settings(config, address));
@@ -82,6 +91,8 @@ impl Instance {
         let recovery =
             host.recover().await.map_err(|cause| Failure::refused(format!("unfinished runs: {cause}")))?;
         let recovery = tokio::spawn(recovery);
+        let notices = Notices::new(store.clone(), teller, SystemClock);
+        notices.start();
         let changes = tokio::spawn(pass_on(connect.changes(), host.clone()));
         identify(&connect).await;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -90,7 +101,7 @@ impl Instance {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
-        Ok(Instance { address, key, sandbox, store, host, recovery, changes, stop, serving })
+        Ok(Instance { address, key, sandbox, store, host, notices, recovery, changes, stop, serving })
     }
 
     /// Makes a key with all scopes for the company `default`.
@@ -121,7 +132,8 @@ impl Instance {
         let _ = self.stop.send(());
         self.recovery.abort();
         self.changes.abort();
-        let (in_time, served) = tokio::join!(self.host.stop(GRACE), self.serving);
+        let (in_time, served, ()) =
+            tokio::join!(self.host.stop(GRACE), self.serving, self.notices.stop(NOTICE_GRACE));
         if !in_time {
             warn!("calls are still under way; they are sent again under their keys at the next start");
         }

@@ -73,6 +73,7 @@ impl<O: Outbox, C: Clock> Notices<O, C> {
         {
             // The sendings end with it.
             task.abort();
+            let _ = task.await;
         }
     }
 

@@ -252,6 +252,10 @@ impl Named for loopfour_engine::KeyId {
     const KIND: &'static str = "key";
 }
 
+impl Named for loopfour_engine::NoticeId {
+    const KIND: &'static str = "notice";
+}
+
 impl Named for loopfour_engine::MemberId {
     const KIND: &'static str = "member";
 }

@@ -32,6 +32,7 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use loopfour_engine::connections::Connections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
+use loopfour_engine::notices::Teller;
 use loopfour_engine::ports::{Clock, Runs};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
 use loopfour_lang::Workflow;
@@ -70,6 +71,8 @@ pub struct Services {
     pub connections: Arc<dyn Connections>,
     /// The OpenID provider by which people sign in, if there is one.
     pub identity: Option<Arc<dyn IdentityProvider>>,
+    /// Who sends messages to notices.
+    pub teller: Arc<dyn Teller>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -100,6 +103,11 @@ impl App {
     /// The OpenID provider by which people sign in, if there is one.
     pub fn identity(&self) -> Option<&dyn IdentityProvider> {
         self.0.services.identity.as_deref()
+    }
+
+    /// Who sends messages to notices.
+    pub fn teller(&self) -> &dyn Teller {
+        &*self.0.services.teller
     }
 
     /// What the operator settled.

@@ -154,6 +154,7 @@ fn document() -> Value {
             {"name": "runs", "description": "What workflows did"},
             {"name": "connections", "description": "Accounts at providers"},
             {"name": "keys", "description": "API keys"},
+            {"name": "notices", "description": "Addresses that are told of what happens"},
             {"name": "access", "description": "Companies, their people, and what they did"},
             {"name": "server", "description": "The server itself; no key"},
         ],

@@ -137,6 +137,8 @@ pub enum List {
     Logs,
     /// Members.
     Members,
+    /// Notices.
+    Notices,
     /// Runs.
     Runs,
     /// Versions of a workflow.
@@ -146,13 +148,14 @@ pub enum List {
 }
 
 impl List {
-    const ALL: [List; 9] = [
+    const ALL: [List; 10] = [
         List::Audit,
         List::Companies,
         List::Connections,
         List::Keys,
         List::Logs,
         List::Members,
+        List::Notices,
         List::Runs,
         List::Versions,
         List::Workflows,
@@ -167,6 +170,7 @@ impl List {
             List::Keys => 'k',
             List::Logs => 'l',
             List::Members => 'm',
+            List::Notices => 't',
             List::Runs => 'r',
             List::Versions => 'v',
             List::Workflows => 'w',

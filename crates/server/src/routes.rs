@@ -3,6 +3,7 @@
 
 mod access;
 mod connections;
+mod notices;
 
 use axum::routing::{MethodRouter, delete, get, post, put};
 use loopfour_store::Scope;
@@ -124,6 +125,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(runs());
     routes.extend(repair());
     routes.extend(keys());
+    routes.extend(notices::notices());
     routes.extend(access::people());
     routes.extend(access::sessions());
     routes.extend(connections::connections());

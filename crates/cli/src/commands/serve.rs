@@ -39,6 +39,9 @@ that cannot be used, or a key in the file that is not known, stops the start.
   redirect_origins  -                        none: where people may be sent on to after
                                              they connected an account, beside the
                                              public address
+  outbound_allow    -                        none: addresses and networks that are not
+                                             public and may be told of what happens,
+                                             such as 127.0.0.1 and 10.0.0.0/8
   -                LOOPFOUR_SECRETS_KEY_FILE secrets.key in the data directory
 
   for Nango and OpenID       environment

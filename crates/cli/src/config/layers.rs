@@ -57,6 +57,7 @@ struct File {
     rate_limits: Option<RateLimits>,
     connection_wait: Option<String>,
     redirect_origins: Option<Vec<String>>,
+    outbound_allow: Option<Vec<String>>,
     nango: Option<NangoTable>,
     oidc: Option<OidcTable>,
 }
@@ -158,6 +159,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
                 connection_wait: self.connection_wait(file.connection_wait)?,
             },
             redirect_origins: self.redirect_origins(file.redirect_origins)?,
+            outbound_allow: self.outbound_allow(file.outbound_allow)?,
             nango: self.nango(file.nango.unwrap_or_default())?,
             oidc: self.oidc(file.oidc.unwrap_or_default())?,
             secrets_key_file: self.secrets_key_file()?,

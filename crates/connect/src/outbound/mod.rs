@@ -8,7 +8,7 @@ mod network;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use loopfour_engine::Timestamp;
@@ -33,14 +33,17 @@ const IDLE_CONNECTIONS: usize = 4;
 /// Finds the addresses of a name.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// Sends messages to addresses that people name. Clones share their connections.
-#[derive(Clone)]
+/// Sends messages to addresses that people name.
 pub struct Outbound {
     guard: Arc<Guard>,
-    /// Why there is none, where this system has no certificates.
-    secure: Result<reqwest::Client, String>,
-    plain: Result<reqwest::Client, String>,
+    lookup: Lookup,
+    secure: OnceLock<Client>,
+    plain: OnceLock<Client>,
 }
+
+/// A client, made when it is first needed: where there is nobody to call, no certificates are read. The text says why there
+/// is none, as on a system without certificates.
+type Client = Result<reqwest::Client, String>;
 
 impl Outbound {
     /// A client behind this guard, which resolves names as the system does.
@@ -52,12 +55,7 @@ impl Outbound {
     pub fn resolving(guard: Guard, lookup: Lookup) -> Outbound {
         // A second installation is refused, and there is nothing to do about it: some provider is there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let guard = Arc::new(guard);
-        let resolver = |passes| Resolver { guard: Arc::clone(&guard), lookup: Arc::clone(&lookup), passes };
-        let secure = client().https_only(true).dns_resolver(Arc::new(resolver(Guard::lets_pass)));
-        let plain = client().tls_certs_only([]).dns_resolver(Arc::new(resolver(Guard::lets_pass_plain)));
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| causes(&error));
-        Outbound { secure: build(secure), plain: build(plain), guard }
+        Outbound { guard: Arc::new(guard), lookup, secure: OnceLock::new(), plain: OnceLock::new() }
     }
 
     async fn send(&self, telling: &Telling, now: Timestamp) -> Result<u16, Untold> {
@@ -92,7 +90,16 @@ impl Outbound {
     }
 
     fn client(&self, url: &Url) -> Result<&reqwest::Client, &String> {
-        if url.scheme() == "https" { self.secure.as_ref() } else { self.plain.as_ref() }
+        let client = match url.scheme() {
+            "https" => self.secure.get_or_init(|| self.build(builder().https_only(true), Guard::lets_pass)),
+            _ => self.plain.get_or_init(|| self.build(builder().tls_certs_only([]), Guard::lets_pass_plain)),
+        };
+        client.as_ref()
+    }
+
+    fn build(&self, builder: reqwest::ClientBuilder, passes: fn(&Guard, IpAddr) -> bool) -> Client {
+        let resolver = Resolver { guard: Arc::clone(&self.guard), lookup: Arc::clone(&self.lookup), passes };
+        builder.dns_resolver(Arc::new(resolver)).build().map_err(|error| causes(&error))
     }
 }
 
@@ -112,7 +119,7 @@ impl fmt::Debug for Outbound {
     }
 }
 
-fn client() -> reqwest::ClientBuilder {
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("LoopFour/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

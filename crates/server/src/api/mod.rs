@@ -12,6 +12,7 @@ pub mod logs;
 pub mod me;
 pub mod members;
 pub mod nango;
+pub mod notices;
 pub mod oidc;
 pub mod reference;
 pub mod repair;

@@ -13,6 +13,7 @@ mod http;
 mod keys;
 mod me;
 mod members;
+mod notices;
 mod oidc;
 mod rate;
 mod reference;

@@ -124,9 +124,10 @@ async fn every_parameter_is_documented() {
                 .map(|one| one["name"].as_str().unwrap().to_owned())
                 .collect();
             // An id of the right kind, so that the address is not refused before the query is looked at.
-            let kind = ["workflows/wf", "runs/run", "keys/key", "members/mem", "connections/conn"]
-                .into_iter()
-                .find(|kind| path.contains(&format!("/{}/", kind.split('/').next().unwrap())));
+            let kind =
+                ["workflows/wf", "runs/run", "keys/key", "members/mem", "connections/conn", "notices/ntc"]
+                    .into_iter()
+                    .find(|kind| path.contains(&format!("/{}/", kind.split('/').next().unwrap())));
             let id = kind.map_or("x", |kind| kind.split('/').nth(1).unwrap());
             let path = path.replace("{id}", &format!("{id}_00000000-0000-7000-8000-000000000000"));
             let line = format!("{} {}?zzzzzzzz=1", method.to_uppercase(), address(&path));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::connections::desk::Desk;
 use loopfour_engine::connections::Connections;
 use loopfour_engine::definitions::Definitions;
+use loopfour_engine::notices::Teller;
 use loopfour_engine::ports::{
     Act, ActError, Actions as _, Append, BoxFuture, Candidates, Clock as _, Deed, FindError, Journal as _,
     Resolution, Runs, Start, StartError, Started,
@@ -48,6 +49,7 @@ pub struct Server {
     pub clock: ManualClock,
     pub runs: Arc<Stepper>,
     pub desk: Arc<Desk>,
+    pub teller: Arc<crate::notices::Receiver>,
     /// A key with every scope.
     pub key: String,
     pub stop: Option<oneshot::Sender<()>>,
@@ -94,12 +96,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let desk = Arc::new(Desk::new(store.clone(), clock.clone()));
+        let teller = Arc::new(crate::notices::Receiver::default());
         let mut services = Services {
             store: store.clone(),
             runs: Arc::clone(&runs) as Arc<dyn Runs>,
             definitions: Arc::new(Definitions::default()),
             connections: Arc::clone(&desk) as Arc<dyn Connections>,
             identity: None,
+            teller: Arc::clone(&teller) as Arc<dyn Teller>,
             clock: Arc::new(clock.clone()),
         };
         let mut settings =
@@ -111,8 +115,18 @@ impl Server {
             let _ = stopped.await;
         }));
         let (stop, serving) = (Some(stop), Some(serving));
-        let mut server =
-            Server { address, store, clock, runs, desk, key: String::new(), stop, serving, _folder: folder };
+        let mut server = Server {
+            address,
+            store,
+            clock,
+            runs,
+            desk,
+            teller,
+            key: String::new(),
+            stop,
+            serving,
+            _folder: folder,
+        };
         server.key = server.key(server.store.default_company(), &Scope::ALL).await;
         server
     }

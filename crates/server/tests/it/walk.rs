@@ -77,6 +77,7 @@ impl World {
         world.run(NO_CUSTOMER, &[Answer::Done(r#"{"id":"cus_nightingale"}"#)]).await;
         world.named_key().await;
         world.member().await;
+        world.notice().await;
         world.connection().await;
         world
     }
@@ -130,6 +131,11 @@ impl World {
         self.server.post("/keys", body).await.text("/data/id")
     }
 
+    async fn notice(&self) -> String {
+        let body = r#"{"url":"https://nightingale.example/hooks","events":["run.failed"]}"#;
+        self.server.post("/notices", body).await.text("/data/id")
+    }
+
     async fn member(&self) -> String {
         let body = json!({"email": format!("{}@nightingale.example", Uuid::new_v4()), "role": "viewer"});
         self.server.post("/members", &body.to_string()).await.text("/data/id")
@@ -155,8 +161,8 @@ impl World {
         let of = |id: &str| Call::to(route.path.replace("{id}", id));
         match route.id {
             "listWorkflows" | "listRuns" | "listKeys" | "listMembers" | "listCompanies" | "listAudit"
-            | "getMe" | "getSession" | "getHealth" | "getReadiness" | "getDocument" | "getReference"
-            | "getReferenceScript" | "getReferenceStyle" | "getLogin" | "getLoginScript"
+            | "listNotices" | "getMe" | "getSession" | "getHealth" | "getReadiness" | "getDocument"
+            | "getReference" | "getReferenceScript" | "getReferenceStyle" | "getLogin" | "getLoginScript"
             | "getLoginStyle" => Call::to(route.path),
             "beginOidc" => Call::to("/api/v1/session/oidc?redirect=/login"),
             "createWorkflow" | "validateWorkflow" => Call::to(route.path).body(WELCOME),
@@ -182,6 +188,8 @@ impl World {
                 .body(r#"{"outcome":"fail","reason":"looked"}"#),
             "revokeKey" => of(&self.named_key().await),
             "createKey" => Call::to(route.path).body(r#"{"name":"new","scopes":["runs:read"]}"#),
+            "deleteNotice" | "testNotice" => of(&self.notice().await),
+            "createNotice" => Call::to(route.path).body(r#"{"url":"https://example.com/","events":["*"]}"#),
             "inviteMember" => {
                 Call::to(route.path).body(r#"{"email":"carl@elsewhere.example","role":"viewer"}"#)
             }
@@ -256,8 +264,15 @@ impl World {
     /// Ids of the first company's things, as they are now.
     async fn ids(&self) -> Vec<String> {
         let mut ids = vec![self.company().to_string()];
-        let lists =
-            ["/workflows", "/workflows?status=archived", "/runs", "/keys", "/members", "/connections"];
+        let lists = [
+            "/workflows",
+            "/workflows?status=archived",
+            "/runs",
+            "/keys",
+            "/members",
+            "/connections",
+            "/notices",
+        ];
         for list in lists {
             let mut from = String::new();
             loop {

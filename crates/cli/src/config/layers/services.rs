@@ -1,8 +1,9 @@
-//! The settings of what stands beside the server: the Nango that keeps OAuth tokens, and the OpenID provider that says
-//! who people are. Half a configuration is refused; nobody is asked here whether it works.
+//! The settings of what stands beside the server: the Nango that keeps OAuth tokens, the OpenID provider that says who
+//! people are, and private addresses that may be told of what happens. Half a configuration is refused; nobody is asked here whether it works.
 
 use std::collections::BTreeMap;
 
+use loopfour_connect::outbound::{BadNetwork, Network};
 use loopfour_store::Role;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -77,6 +78,21 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         };
         let issuer = parse(issuer, issuer_address)?;
         Ok(Some(Oidc { issuer, client_id, client_secret: client_secret.map(secret), role_map }))
+    }
+
+    pub(super) fn outbound_allow(&mut self, file: Option<Vec<String>>) -> Result<Vec<Network>, Failure> {
+        let key = "outbound_allow";
+        let file = file.unwrap_or_default();
+        let (value, source) = match file.is_empty() {
+            true => (None, "default".to_owned()),
+            false => (Some(file.join(", ")), self.name.clone()),
+        };
+        self.settings.push(Setting { key, value, source });
+        let network = |text: &String| {
+            text.parse()
+                .map_err(|wrong: BadNetwork| Failure::refused(format!("{}: {key}: {wrong}", self.name)))
+        };
+        file.iter().map(network).collect()
     }
 
     fn role_map(&mut self, file: BTreeMap<String, String>) -> Result<BTreeMap<String, Role>, Failure> {

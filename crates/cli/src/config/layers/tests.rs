@@ -42,7 +42,7 @@ fn what_cannot_be_used_is_named_with_its_place() {
         &[],
         "data = 'x'\nlistn = 'y'",
         "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
-         `stripe`, `rate_limits`, `connection_wait`, `redirect_origins`, `nango`, `oidc`",
+         `stripe`, `rate_limits`, `connection_wait`, `redirect_origins`, `outbound_allow`, `nango`, `oidc`",
     );
     refused(
         &[],
@@ -121,6 +121,7 @@ fn each_setting_is_told_with_its_place_and_no_secret_is() {
     stripe.safety_margin 20h default
     connection_wait 72h default
     redirect_origins - default
+    outbound_allow - default
     nango.server_url - default
     nango.secret_key - default
     nango.webhook_signing_key - default
@@ -295,6 +296,24 @@ fn people_are_sent_on_to_origins_only() {
         );
         assert_eq!(origins(text).unwrap_err(), said);
     }
+}
+
+#[test]
+fn private_addresses_are_allowed_by_the_file() {
+    let allowed = |text: &str| {
+        let config = settle(Flags::default(), &[], &format!("outbound_allow = [{text}]"))?;
+        Ok::<_, String>(config.outbound_allow.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        allowed("'127.0.0.1', '10.0.0.0/8', 'fd00::/8'").unwrap(),
+        ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
+    );
+    let wrong = "loopfour.toml: outbound_allow: `intranet` is no address or network, such as `127.0.0.1`, `10.0.0.0/8` or \
+                 `fd00::/8`";
+    assert_eq!(allowed("'127.0.0.1', 'intranet'").unwrap_err(), wrong);
+    let stray = "loopfour.toml: outbound_allow: `10.1.2.3/8` names one address and a network at once; the network is \
+                 `10.0.0.0/8`";
+    assert_eq!(allowed("'10.1.2.3/8'").unwrap_err(), stray);
 }
 
 #[test]
