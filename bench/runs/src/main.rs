@@ -18,6 +18,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::event::TriggerKind;
+use loopfour_engine::notices::{Teller, Telling, Untold};
 use loopfour_engine::ports::{
     Act, ActError, Append, BoxFuture, Candidates, Clock, Journal as _, JournalError, Runs, Start, StartError,
     Started,
@@ -110,6 +111,7 @@ async fn bench(options: &Options) -> Result<()> {
             definitions: Arc::new(Definitions::default()),
             connections: Arc::new(NoConnections),
             identity: None,
+            teller: Arc::new(Nobody),
             clock: Arc::new(End),
         };
         let settings = Settings { rate_limits: RateLimits::OFF, ..Settings::at("http://localhost") };
@@ -296,6 +298,16 @@ impl Runs for Nobody {
 
     fn is_stalled(&self, _: RunId) -> bool {
         false
+    }
+}
+
+impl Teller for Nobody {
+    fn check(&self, _: &str) -> Result<(), String> {
+        Err("nobody is told of anything here".to_owned())
+    }
+
+    fn tell<'a>(&'a self, _: &'a Telling, _: Timestamp) -> BoxFuture<'a, Result<u16, Untold>> {
+        Box::pin(async { Err(Untold::Failed("nobody is told of anything here".to_owned())) })
     }
 }
 
