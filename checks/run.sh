@@ -13,7 +13,7 @@ if [ -z "${LOOPFOUR:-}" ]; then
 fi
 
 failed=0
-for check in oracle contract flows malformed openid; do
+for check in oracle contract flows malformed openid webhooks; do
   .venv/bin/python "$check.py" || failed=1
 done
 exit "$failed"

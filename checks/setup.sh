@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the independent checks run that is not ours: Stripe's official SDK into .venv; the contract server, Stripe's
-# OpenAPI document and the OpenID provider into node_modules. Does nothing, and needs no network, where they are there.
+# Installs what the independent checks run that is not ours: Stripe's official SDK and the Standard Webhooks library into
+# .venv; the contract server, Stripe's OpenAPI document, the OpenID provider and the Node libraries for webhooks into
+# node_modules. Does nothing, and needs no network, where they are there.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -68,6 +68,12 @@ const COMMANDS: &[Command] = &[
         run: proof::pace_test,
     },
     Command {
+        name: "webhook-test",
+        arguments: "[--events N] [--deliveries N] [--seed N]",
+        about: "deliver signed events, some twice, and kill the server meanwhile: each runs its workflows once",
+        run: proof::webhook_test,
+    },
+    Command {
         name: "disk-full-test",
         arguments: "",
         about: "fill the disk under a run, on a tmpfs (needs root)",

@@ -19,6 +19,11 @@ pub fn pace_test(arguments: &[String]) -> Result<ExitCode> {
     run("pace-test", arguments)
 }
 
+/// Proves that every event runs each workflow that listens exactly once, whenever the server is killed.
+pub fn webhook_test(arguments: &[String]) -> Result<ExitCode> {
+    run("webhook-test", arguments)
+}
+
 /// Shows what happens without room on the disk.
 pub fn disk_full_test(arguments: &[String]) -> Result<ExitCode> {
     run("disk-full-test", arguments)
@@ -42,10 +47,19 @@ fn run(name: &str, arguments: &[String]) -> Result<ExitCode> {
 
 /// The small crash test, on the build that the tests use.
 pub fn small_crash_test() -> Result<Command> {
+    small(&["crash-test", "--runs", "200", "--kills", "20"])
+}
+
+/// The small webhook test, on the same build.
+pub fn small_webhook_test() -> Result<Command> {
+    small(&["webhook-test", "--events", "900", "--deliveries", "1000"])
+}
+
+fn small(arguments: &[&str]) -> Result<Command> {
     if !tools::cargo(&["build"]).args(PACKAGES).status()?.success() {
         bail!("the build failed");
     }
     let mut command = Command::new(tools::target_directory()?.join("debug").join("bench-proof"));
-    command.args(["crash-test", "--runs", "200", "--kills", "20"]).current_dir(crate::workspace());
+    command.args(arguments).current_dir(crate::workspace());
     Ok(command)
 }

@@ -52,6 +52,11 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
             .extend(lines.into_iter().filter(|line| line.starts_with("runs ") && line.contains(", kills ")));
         Ok(passed)
     });
+    part("webhook test", &mut || {
+        let (passed, lines) = watch(proof::small_webhook_test()?)?;
+        counts.extend(lines.into_iter().filter(|line| line.starts_with("accepted ")));
+        Ok(passed)
+    });
     part("independent checks", &mut || {
         let mut command = Command::new("checks/run.sh");
         command.current_dir(workspace());

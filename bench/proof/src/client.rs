@@ -65,6 +65,19 @@ impl Client {
         Ok(Answer { status, body, retry_after: seconds.map(Duration::from_secs) })
     }
 
+    /// Delivers a webhook of Stripe's; answers the status.
+    ///
+    /// # Errors
+    /// There was no answer: the process may have got it or not.
+    pub async fn deliver(&self, path: &str, signature: &str, body: String) -> Result<u16> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("stripe-signature", signature);
+        let response = request.header(CONTENT_TYPE, "application/json").body(body).send().await?;
+        let status = response.status().as_u16();
+        // So that the connection can be used again.
+        response.bytes().await?;
+        Ok(status)
+    }
+
     /// One request that goes well.
     ///
     /// # Errors

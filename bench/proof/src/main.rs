@@ -13,6 +13,7 @@ mod process;
 mod recovery;
 mod sandbox;
 mod server;
+mod webhook;
 
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +22,7 @@ use anyhow::Result;
 
 const USAGE: &str = "usage: bench-proof crash-test [--runs N] [--kills N] [--seed N]
                    pace-test [--calls N]
+                   webhook-test [--events N] [--deliveries N] [--seed N]
                    disk-full-test
                    recovery [--runs N]";
 
@@ -67,6 +69,14 @@ async fn carry_out(arguments: &[String]) -> Option<Result<Verdict>> {
                 return None;
             }
             Some(pace::run(calls).await)
+        }
+        "webhook-test" => {
+            let usual = [("--events", 9000), ("--deliveries", 10_000), ("--seed", now())];
+            let [events, deliveries, seed] = numbers(rest, usual)?;
+            if events == 0 || deliveries < events {
+                return None;
+            }
+            Some(webhook::run(webhook::Options { events, deliveries, seed }).await)
         }
         "recovery" => {
             let [runs] = numbers(rest, [("--runs", 10_000)])?;

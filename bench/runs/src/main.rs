@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports on the terminal")]
 
 mod connections;
+mod events;
 
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use connections::NoConnections;
+use events::NoEvents;
 
 /// When the first run was accepted; one follows each second.
 const FIRST: i64 = 1_767_225_600_000;
@@ -110,6 +112,9 @@ async fn bench(options: &Options) -> Result<()> {
             runs: Arc::new(Nobody),
             definitions: Arc::new(Definitions::default()),
             connections: Arc::new(NoConnections),
+            senders: Arc::new(NoEvents),
+            endpoints: Arc::new(NoEvents),
+            intake: Arc::new(NoEvents),
             identity: None,
             teller: Arc::new(Nobody),
             clock: Arc::new(End),

@@ -20,8 +20,23 @@ pub struct Workflow {
     /// The text as it is stored; not in lists.
     #[serde(default)]
     pub source: String,
+    /// ISO times at which its schedule fires next; not in lists.
+    #[serde(default)]
+    pub next_firings: Vec<String>,
+    /// After a change of one that listens to Stripe: how its events come in.
+    #[serde(default)]
+    pub webhook: Vec<Endpoint>,
     /// ISO time of the last edit.
     pub updated_at: String,
+}
+
+/// How Stripe's events come in.
+#[derive(Debug, Deserialize)]
+pub struct Endpoint {
+    /// Whether nothing is left to be done.
+    pub settled: bool,
+    /// What was done, or what to do by hand.
+    pub note: String,
 }
 
 /// A version of a workflow.

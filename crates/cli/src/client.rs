@@ -134,6 +134,14 @@ impl Client {
         self.data(with_json(self.request(Method::POST, path), body)).await
     }
 
+    /// Puts something in the place of what was there: the envelope's `data`. The body is sent as it stands.
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers an error.
+    pub async fn replace<T: DeserializeOwned>(&self, path: &str, body: String) -> Result<T, Failure> {
+        self.data(with_json(self.request(Method::PUT, path), body)).await
+    }
+
     /// Edits something that is at that version: the envelope's `data`. The body is sent as it stands.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ pub(crate) use layers::without_password;
 /// Where a server listens that is not told.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
 
+/// How long what provider events brought is kept unless told otherwise, milliseconds: 35 days.
+const KEEP_EVENTS: i64 = 35 * 24 * 60 * 60 * 1000;
+
 /// What the command line says.
 #[derive(clap::Args, Debug, Default)]
 pub struct Flags {
@@ -119,6 +122,8 @@ pub struct Config {
     pub redirect_origins: Vec<String>,
     /// Addresses that are not public and may be called all the same where people of a company name them.
     pub outbound_allow: Vec<Network>,
+    /// How long what provider events brought is kept, milliseconds.
+    pub keep_events: i64,
     /// Who keeps OAuth tokens.
     pub nango: Option<Nango>,
     /// Who says who people are.
@@ -172,6 +177,7 @@ impl Config {
             policy: Policy::default(),
             redirect_origins: Vec::new(),
             outbound_allow: Vec::new(),
+            keep_events: KEEP_EVENTS,
             nango: None,
             oidc: None,
             secrets_key_file: None,

@@ -2,30 +2,33 @@
 //! wanted. Everything concrete is put together here and nowhere else.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use loopfour_connect::oidc::{self, OpenId};
 use loopfour_connect::outbound::{Guard, Outbound};
 use loopfour_connect::{Connect, nango, stripe};
+use loopfour_engine::Actor;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
 use loopfour_engine::notices::Teller;
-use loopfour_engine::ports::Clock as _;
-use loopfour_engine::{Actor, CompanyId};
+use loopfour_engine::ports::{Clock as _, Runs};
+use loopfour_host::triggers::Triggers;
 use loopfour_host::{Host, Notices, Recovered, Settings, SystemClock};
 use loopfour_sandbox::Sandbox;
 use loopfour_server::settings::Settings as ApiSettings;
 use loopfour_server::{App, Services};
 use loopfour_store::{KeyError, NewKey, Scope, Secret, StorageError, Store};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
+use crate::client::local_address;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::upkeep;
 
 /// How long calls under way may take to be answered when the server stops; less than what Docker waits before it kills.
 /// A call that takes longer is sent again, under its key, at the next start.
@@ -50,7 +53,8 @@ pub struct Instance {
     host: Host<Store, Connect, SystemClock>,
     notices: Notices<Store, SystemClock>,
     recovery: JoinHandle<Recovered>,
-    changes: JoinHandle<()>,
+    triggers: Triggers<Store, SystemClock>,
+    upkeep: JoinSet<()>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -76,11 +80,21 @@ impl Instance {
         let host = Host::new(store.clone(), connect.clone(), SystemClock, Arc::clone(&definitions), settings);
         let (runs, clock) = (Arc::new(host.clone()), Arc::new(SystemClock));
         let teller = Arc::new(Outbound::new(Guard::new(config.outbound_allow.clone())));
+        let triggers = Triggers::new(
+            store.clone(),
+            Arc::new(connect.clone()),
+            Arc::clone(&runs) as Arc<dyn Runs>,
+            Arc::clone(&definitions),
+            SystemClock,
+        );
         let services = Services {
             store: store.clone(),
             runs,
             definitions,
             connections: Arc::new(connect.clone()),
+            senders: Arc::new(connect.clone()),
+            endpoints: Arc::new(connect.clone()),
+            intake: Arc::new(triggers.clone()),
             identity: identity(config)?,
             teller: Arc::clone(&teller) as Arc<dyn Teller>,
             clock,
@@ -93,15 +107,28 @@ impl Instance {
         let recovery = tokio::spawn(recovery);
         let notices = Notices::new(store.clone(), teller, SystemClock);
         notices.start();
-        let changes = tokio::spawn(pass_on(connect.changes(), host.clone()));
+        let upkeep = upkeep::begin(&app, &store, &host, connect.changes(), config.keep_events);
         identify(&connect).await;
+        triggers.start();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             // An instance that was dropped is to stop as well.
             let _ = stopped.await;
         };
         let serving = tokio::spawn(loopfour_server::serve(listener, app, stopped));
-        Ok(Instance { address, key, sandbox, store, host, notices, recovery, changes, stop, serving })
+        Ok(Instance {
+            address,
+            key,
+            sandbox,
+            store,
+            host,
+            notices,
+            recovery,
+            triggers,
+            upkeep,
+            stop,
+            serving,
+        })
     }
 
     /// Makes a key with all scopes for the company `default`.
@@ -131,7 +158,8 @@ impl Instance {
         // The server may have ended by itself; then nobody listens any more.
         let _ = self.stop.send(());
         self.recovery.abort();
-        self.changes.abort();
+        drop(self.upkeep);
+        self.triggers.stop().await;
         let (in_time, served, ()) =
             tokio::join!(self.host.stop(GRACE), self.serving, self.notices.stop(NOTICE_GRACE));
         if !in_time {
@@ -148,19 +176,22 @@ impl Instance {
     }
 }
 
-/// Lets runs go on that wait for a connection, whenever one of their company can be used again.
-async fn pass_on(mut changes: UnboundedReceiver<CompanyId>, host: Host<Store, Connect, SystemClock>) {
-    while let Some(company) = changes.recv().await {
-        host.connection_changed(company).await;
-    }
-}
-
 /// The sandbox inside this process, on a loopback port of its own.
 pub struct Embedded {
     /// `http://` and where it listens.
     pub address: String,
+    /// The file that says so to other commands on the same data directory.
+    told: PathBuf,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), loopfour_sandbox::Error>>,
+}
+
+/// In the data directory: where the sandbox inside the server listens.
+const SANDBOX_ADDRESS: &str = "sandbox/address";
+
+/// Where the sandbox inside the server of a data directory listens, as far as it was stopped in order.
+pub fn sandbox_address(data: &Path) -> Option<String> {
+    std::fs::read_to_string(data.join(SANDBOX_ADDRESS)).ok()
 }
 
 impl Embedded {
@@ -177,16 +208,21 @@ impl Embedded {
         let sandbox = Sandbox::open(settings).map_err(|cause| Failure::refused(cause.to_string()))?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = format!("http://{}", bound(&listener)?);
+        let told = config.data.join(SANDBOX_ADDRESS);
+        std::fs::write(&told, &address)
+            .map_err(|cause| Failure::refused(format!("{}: cannot be written: {cause}", told.display())))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(sandbox.serve(listener, async {
             let _ = stopped.await;
         }));
-        Ok(Embedded { address, stop, serving })
+        Ok(Embedded { address, told, stop, serving })
     }
 
     /// Stops it; returns once its file is closed.
     pub async fn stop(self) {
         let _ = self.stop.send(());
+        // What is left of it names an address at which nobody answers.
+        let _ = std::fs::remove_file(&self.told);
         match self.serving.await {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => error!(%cause, "the offline Stripe ended badly"),
@@ -274,7 +310,7 @@ pub async fn connect(
         nango,
         default_company: store.default_company(),
         public_url: config.public_url.clone(),
-        own_url: own.map(|own| format!("http://{own}")),
+        own_url: own.map(local_address),
     };
     let connect = Connect::open(outside, Arc::new(store.clone()), Arc::new(SystemClock)).await;
     connect.map_err(|cause| Failure::refused(cause.to_string()))

@@ -20,6 +20,7 @@ mod remote;
 mod secret;
 mod signals;
 mod table;
+mod upkeep;
 mod waits;
 
 use std::process::ExitCode;

@@ -60,6 +60,14 @@ impl Entrance {
             Entrance::Custom { .. } => "custom",
         }
     }
+
+    /// The last part of its address, where it is a custom one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Entrance::Stripe => None,
+            Entrance::Custom { path } => Some(path),
+        }
+    }
 }
 
 /// Who vouches for an event.

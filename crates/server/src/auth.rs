@@ -220,6 +220,43 @@ impl FromRequestParts<App> for AttemptId {
     }
 }
 
+/// The `{companyId}` of a webhook's address, or none where it is no id.
+#[derive(Clone, Copy, Debug)]
+pub struct CompanyPath(pub Option<CompanyId>);
+
+impl FromRequestParts<App> for CompanyPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<CompanyPath, Error> {
+        Ok(CompanyPath(segment(parts, app, "companyId").await.parse().ok()))
+    }
+}
+
+/// `{companyId}` and `{path}` of a custom webhook's address.
+#[derive(Clone, Debug)]
+pub struct WebhookPath(pub Option<CompanyId>, pub String);
+
+impl FromRequestParts<App> for WebhookPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<WebhookPath, Error> {
+        let CompanyPath(company) = CompanyPath::from_request_parts(parts, app).await?;
+        Ok(WebhookPath(company, segment(parts, app, "path").await))
+    }
+}
+
+/// The `{path}` of an address: the last part of a custom webhook's.
+#[derive(Clone, Debug)]
+pub struct PathName(pub String);
+
+impl FromRequestParts<App> for PathName {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<PathName, Error> {
+        Ok(PathName(segment(parts, app, "path").await))
+    }
+}
+
 /// The `{provider}` of an address. Whether there is one is for the handler to say.
 #[derive(Clone, Debug)]
 pub struct Provider(pub String);

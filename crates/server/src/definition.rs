@@ -2,7 +2,7 @@
 //! they were written, byte for byte.
 
 use indexmap::IndexMap;
-use loopfour_lang::{Catalog, Checked, Diagnostic, Options, Severity, check};
+use loopfour_lang::{Catalog, Checked, Diagnostic, Options, Severity, Workflow, check};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Problem};
@@ -55,6 +55,8 @@ pub struct Accepted {
     pub name: String,
     /// What was found in it: warnings and infos, and errors that are kept.
     pub remarks: Vec<Problem>,
+    /// What it means; `None` where errors are kept.
+    pub workflow: Option<Workflow>,
 }
 
 /// Checks a text that is to be stored or activated.
@@ -65,14 +67,14 @@ pub async fn accepted(text: String, errors: Errors) -> Result<Accepted, Error> {
     let (text, checked) = checked(text).await?;
     if let Some(workflow) = checked.workflow {
         let (_, remarks) = sort(&checked.diagnostics);
-        return Ok(Accepted { text, name: workflow.name, remarks });
+        return Ok(Accepted { text, name: workflow.name.clone(), remarks, workflow: Some(workflow) });
     }
     if errors == Errors::Kept && checked.has_shape {
         body::parse(text.as_bytes())?;
         let name = members(&text)?.get("name").map_or("null", |name| name.get());
         let name = serde_json::from_str(name).map_err(Error::internal)?;
         let remarks = checked.diagnostics.iter().map(Problem::from).collect();
-        return Ok(Accepted { text, name, remarks });
+        return Ok(Accepted { text, name, remarks, workflow: None });
     }
     let (errors, _) = sort(&checked.diagnostics);
     let count = match errors.len() {

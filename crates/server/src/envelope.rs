@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Problem};
 use crate::query::{List, Position};
+use crate::view::Time;
 
 /// What stands beside the data.
 #[derive(Debug, Default, Serialize)]
@@ -23,6 +24,21 @@ pub struct Meta {
     /// What the checker found that is no error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diagnostics: Option<Vec<Problem>>,
+    /// Beside events: who sent some that nobody signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Vec<Refused>>,
+}
+
+/// Webhooks that were refused for their signature: nothing else is kept of them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// `stripe` or `custom`.
+    pub provider: String,
+    /// How many.
+    pub count: u64,
+    /// When the last one came.
+    pub last_at: Time,
 }
 
 impl Meta {

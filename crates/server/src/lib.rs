@@ -34,6 +34,7 @@ use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
 use loopfour_engine::notices::Teller;
 use loopfour_engine::ports::{Clock, Runs};
+use loopfour_engine::provider_events::{Endpoints, Intake, Senders};
 use loopfour_engine::{CompanyId, Timestamp, WorkflowId};
 use loopfour_lang::Workflow;
 use loopfour_store::Store;
@@ -69,6 +70,12 @@ pub struct Services {
     pub definitions: Arc<Definitions>,
     /// Who uses connections.
     pub connections: Arc<dyn Connections>,
+    /// Who knows what senders of events sign with.
+    pub senders: Arc<dyn Senders>,
+    /// Who tells providers where to send events.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// Who takes events in.
+    pub intake: Arc<dyn Intake>,
     /// The OpenID provider by which people sign in, if there is one.
     pub identity: Option<Arc<dyn IdentityProvider>>,
     /// Who sends messages to notices.
@@ -98,6 +105,21 @@ impl App {
     /// Who uses connections.
     pub fn connections(&self) -> &dyn Connections {
         &*self.0.services.connections
+    }
+
+    /// Who knows what senders of events sign with.
+    pub fn senders(&self) -> &dyn Senders {
+        &*self.0.services.senders
+    }
+
+    /// Who tells providers where to send events.
+    pub fn endpoints(&self) -> &dyn Endpoints {
+        &*self.0.services.endpoints
+    }
+
+    /// Who takes events in.
+    pub fn intake(&self) -> &dyn Intake {
+        &*self.0.services.intake
     }
 
     /// The OpenID provider by which people sign in, if there is one.

@@ -21,7 +21,7 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 const SCHEMAS: &str = include_str!("../assets/schemas.json");
 
 /// Parameters by the name that routes give them: name, place, schema, description.
-const PARAMETERS: [(&str, &str, &str, &str, &str); 25] = [
+const PARAMETERS: [(&str, &str, &str, &str, &str); 29] = [
     ("provider", "provider", "query", r#"{"type":"string","enum":["stripe"]}"#, "Those of this provider."),
     (
         "connectionStatus",
@@ -58,6 +58,22 @@ const PARAMETERS: [(&str, &str, &str, &str, &str); 25] = [
         r#"{"type":"string","enum":["json","jsonl"],"default":"json"}"#,
         "`jsonl`: all of it, as lines.",
     ),
+    (
+        "eventStatus",
+        "status",
+        "query",
+        r##"{"$ref":"#/components/schemas/EventStatus"}"##,
+        "Those that stand so.",
+    ),
+    ("eventType", "type", "query", r#"{"type":"string"}"#, "Those of this type, as `invoice.paid`."),
+    (
+        "eventProvider",
+        "provider",
+        "query",
+        r#"{"type":"string","enum":["stripe","custom"]}"#,
+        "Those of this provider.",
+    ),
+    ("eventConnection", "connectionId", "query", r#"{"type":"string"}"#, "Those of this connection."),
     ("redirect", "redirect", "query", r#"{"type":"string"}"#, "The path of this server to come back to."),
     (
         "limit",
@@ -153,6 +169,7 @@ fn document() -> Value {
             {"name": "workflows", "description": "Definitions, their versions and their status"},
             {"name": "runs", "description": "What workflows did"},
             {"name": "connections", "description": "Accounts at providers"},
+            {"name": "events", "description": "What providers sent"},
             {"name": "keys", "description": "API keys"},
             {"name": "notices", "description": "Addresses that are told of what happens"},
             {"name": "access", "description": "Companies, their people, and what they did"},

@@ -131,6 +131,8 @@ pub enum List {
     Companies,
     /// Connections.
     Connections,
+    /// Provider events.
+    Events,
     /// API keys.
     Keys,
     /// Lines of a run's log.
@@ -148,10 +150,11 @@ pub enum List {
 }
 
 impl List {
-    const ALL: [List; 10] = [
+    const ALL: [List; 11] = [
         List::Audit,
         List::Companies,
         List::Connections,
+        List::Events,
         List::Keys,
         List::Logs,
         List::Members,
@@ -167,6 +170,7 @@ impl List {
             List::Audit => 'a',
             List::Companies => 'c',
             List::Connections => 'n',
+            List::Events => 'e',
             List::Keys => 'k',
             List::Logs => 'l',
             List::Members => 'm',

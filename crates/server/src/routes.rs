@@ -3,6 +3,7 @@
 
 mod access;
 mod connections;
+mod events;
 mod notices;
 
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -130,6 +131,8 @@ pub fn routes() -> Vec<Route> {
     routes.extend(access::sessions());
     routes.extend(connections::connections());
     routes.extend(connections::public());
+    routes.extend(events::events());
+    routes.extend(events::public());
     routes.extend(public());
     routes
 }

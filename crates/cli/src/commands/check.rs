@@ -2,6 +2,9 @@
 
 use std::io::Read as _;
 
+use loopfour_engine::ports::Clock as _;
+use loopfour_host::SystemClock;
+use loopfour_lang::trigger::{Schedule, Trigger};
 use loopfour_lang::{Catalog, Checked, Diagnostic, Options, Severity, Workflow};
 
 use crate::diagnostics::{self, Count, Source};
@@ -11,10 +14,13 @@ use crate::print;
 /// The most that a definition may have, bytes.
 const MAX_DEFINITION: u64 = 1024 * 1024;
 
+/// So many firings of a schedule are told.
+const FIRINGS: usize = 5;
+
 /// Check workflow files and report everything that is wrong in them.
 ///
 /// Each finding is drawn over the line that it is about, on stderr: errors (the server would refuse the workflow),
-/// warnings (it works, but perhaps not as meant) and infos.
+/// warnings (it works, but perhaps not as meant) and infos. Of a schedule its next firings are told.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 no errors, 1 errors, 2 a file could not be read (the others are checked all the same).
@@ -42,9 +48,14 @@ impl Check {
         for file in &self.files {
             match read(file) {
                 Ok(text) => {
-                    let diagnostics = check(&text).diagnostics;
+                    let Checked { diagnostics, workflow, .. } = check(&text);
                     count.add(&diagnostics);
                     self.report(Source { file, text: &text }, &diagnostics)?;
+                    if let Some(Trigger::Schedule(schedule)) = workflow.map(|workflow| workflow.trigger)
+                        && !self.json
+                    {
+                        print::talk(&firings(file, &schedule));
+                    }
                 }
                 Err(failure) => {
                     print::failure(&failure);
@@ -73,6 +84,21 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// When a schedule would fire next if it were activated now, in its own time zone.
+fn firings(file: &str, schedule: &Schedule) -> String {
+    if !schedule.enabled {
+        return format!("{file}: its schedule is off");
+    }
+    let now = SystemClock.now().0;
+    let mut lines = vec![format!("{file}: activated now, it fires next at")];
+    lines.extend(schedule.next(now, now, FIRINGS).into_iter().map(|at| {
+        let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
+        let zoned = at.in_tz(&schedule.timezone).map(|at| at.to_string());
+        format!("  {}", zoned.unwrap_or_else(|_| at.to_string()))
+    }));
+    lines.join("\n")
 }
 
 /// Checks a workflow's text as the server does.

@@ -9,8 +9,10 @@ mod completions;
 mod config;
 mod connections;
 mod demo;
+mod events;
 mod help_markdown;
 mod keys;
+mod listen;
 mod members;
 mod restore;
 mod run;
@@ -18,7 +20,9 @@ mod runs;
 mod sandbox;
 mod secrets;
 mod serve;
+mod trigger;
 mod verify;
+mod webhook_secrets;
 mod workflows;
 
 use crate::failure::Failure;
@@ -32,7 +36,11 @@ pub enum Command {
     Serve(serve::Serve),
     Workflows(workflows::Workflows),
     Runs(runs::Runs),
+    Events(events::Events),
+    Trigger(trigger::Trigger),
+    Listen(listen::Listen),
     Connections(connections::Connections),
+    WebhookSecrets(webhook_secrets::WebhookSecrets),
     Keys(keys::Keys),
     Members(members::Members),
     Companies(companies::Companies),
@@ -58,7 +66,11 @@ impl Command {
             Command::Serve(serve) => serve.carry_out().await,
             Command::Workflows(workflows) => workflows.carry_out().await,
             Command::Runs(runs) => runs.carry_out().await,
+            Command::Events(events) => events.carry_out().await,
+            Command::Trigger(trigger) => trigger.carry_out().await,
+            Command::Listen(listen) => listen.carry_out().await,
             Command::Connections(connections) => connections.carry_out().await,
+            Command::WebhookSecrets(secrets) => secrets.carry_out().await,
             Command::Keys(keys) => keys.carry_out().await,
             Command::Members(members) => members.carry_out().await,
             Command::Companies(companies) => companies.carry_out().await,

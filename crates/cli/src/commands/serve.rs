@@ -42,6 +42,8 @@ that cannot be used, or a key in the file that is not known, stops the start.
   outbound_allow    -                        none: addresses and networks that are not
                                              public and may be told of what happens,
                                              such as 127.0.0.1 and 10.0.0.0/8
+  keep_events      -                         35d: so long it is kept what provider events
+                                             brought
   -                LOOPFOUR_SECRETS_KEY_FILE secrets.key in the data directory
 
   for Nango and OpenID       environment

@@ -24,6 +24,7 @@ const DEFAULT_DATA: &str = "loopfour-data";
 /// Stripe forgets idempotency keys after 24 hours; an hour less leaves room for clocks that differ.
 const LONGEST_MARGIN: SignedDuration = SignedDuration::from_hours(23);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(365 * 24);
+const LONGEST_KEPT: SignedDuration = SignedDuration::from_hours(3660 * 24);
 
 /// The settings, and where each comes from.
 ///
@@ -58,6 +59,7 @@ struct File {
     connection_wait: Option<String>,
     redirect_origins: Option<Vec<String>>,
     outbound_allow: Option<Vec<String>>,
+    keep_events: Option<String>,
     nango: Option<NangoTable>,
     oidc: Option<OidcTable>,
 }
@@ -160,6 +162,7 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
             },
             redirect_origins: self.redirect_origins(file.redirect_origins)?,
             outbound_allow: self.outbound_allow(file.outbound_allow)?,
+            keep_events: self.keep_events(file.keep_events)?,
             nango: self.nango(file.nango.unwrap_or_default())?,
             oidc: self.oidc(file.oidc.unwrap_or_default())?,
             secrets_key_file: self.secrets_key_file()?,
@@ -318,6 +321,21 @@ impl<E: Fn(&str) -> Result<Option<String>, Failure>> Layers<E> {
         let (key, variable, default) = ("connection_wait", "LOOPFOUR_CONNECTION_WAIT", "72h");
         let written = self.pick(Places { key, flag: None, variable, file, default: Some(default) })?;
         milliseconds(written.unwrap_or((default.to_owned(), Origin::Default)), LONGEST_WAIT)
+    }
+
+    fn keep_events(&mut self, file: Option<String>) -> Result<i64, Failure> {
+        let (key, default) = ("keep_events", "35d");
+        let written = self.pick(Places { key, file, default: Some(default), ..Places::default() })?;
+        let (value, origin) = written.unwrap_or((default.to_owned(), Origin::Default));
+        // Days are what people count such times in; elsewhere they mean different lengths.
+        let days = value.strip_suffix('d').and_then(|days| days.trim().parse::<i32>().ok());
+        let hours = days.map_or(value.clone(), |days| format!("{}h", i64::from(days) * 24));
+        milliseconds((hours, Origin::Default), LONGEST_KEPT).map_err(|_| {
+            let days = LONGEST_KEPT.as_hours() / 24;
+            Failure::refused(format!(
+                "{origin}: `{value}` is not a time from 0d to {days}d, such as 35d or 12h"
+            ))
+        })
     }
 }
 

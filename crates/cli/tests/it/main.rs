@@ -10,6 +10,7 @@ mod dance;
 mod data;
 mod demo;
 mod docs;
+mod events;
 mod offline;
 mod people;
 mod process;

@@ -134,7 +134,7 @@ async fn after_a_start_it_is_looked_at_once() {
     for _ in 0..2 {
         assert!(world.settles(&["invoice.paid"]).await.settled);
     }
-    assert_eq!(world.stripe.lines(), [look.clone()]);
+    assert_eq!(world.stripe.lines(), std::slice::from_ref(&look));
     // Stripe disabled it meanwhile.
     let world = world.again(public()).await;
     world.stripe.on(&look, &[at("disabled")]);

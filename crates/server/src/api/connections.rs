@@ -197,7 +197,7 @@ fn provider(value: &Value, fields: &mut Fields) -> Option<String> {
 }
 
 /// A key or a secret, without the white space that comes with copying. Messages never show it.
-fn secret(name: &str, value: &Value, fields: &mut Fields) -> Option<SecretString> {
+pub fn secret(name: &str, value: &Value, fields: &mut Fields) -> Option<SecretString> {
     let Value::Text(text) = value else {
         fields.problem(name, format!("`{name}` must be text, not {}", kind(value)));
         return None;

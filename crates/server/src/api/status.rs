@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use loopfour_engine::WorkflowId;
 use loopfour_store::{Scope, StatusChange, WorkflowStatus};
 
+use super::listening;
 use super::workflows::{self, EDIT_TRIES, IfMatch};
 use crate::App;
 use crate::auth::{Caller, Id};
@@ -104,6 +105,9 @@ async fn set(
         let text = workflows::source(app, &row, row.version).await?;
         let (text, remarks) = if change.checked {
             let accepted = definition::accepted(text, Errors::Refused).await?;
+            if let Some(workflow) = &accepted.workflow {
+                listening::refuse_disagreement(app, caller, id, workflow).await?;
+            }
             (accepted.text, Some(accepted.remarks))
         } else {
             (text, None)
@@ -115,7 +119,10 @@ async fn set(
             expected_version: Some(row.version),
         };
         match app.store().set_status(caller.company(), id, status, &caller.actor(), app.now()).await {
-            Ok(row) => return workflows::answer(StatusCode::OK, row, text, remarks).await,
+            Ok(row) => {
+                let outlook = listening::settled(app, caller, &row).await?;
+                return workflows::answer(StatusCode::OK, row, text, remarks, outlook).await;
+            }
             Err(error) => workflows::retry_or_fail(error)?,
         }
     }

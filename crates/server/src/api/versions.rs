@@ -8,6 +8,7 @@ use loopfour_store::{Edit, Scope, VersionHead, VersionRow, WorkflowStatus};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use super::listening;
 use super::workflows::{self, EDIT_TRIES, IfMatch};
 use crate::App;
 use crate::auth::{Caller, Id, Version};
@@ -127,7 +128,10 @@ pub async fn rollback(
         wanted.check(&row)?;
         let errors = if row.status == WorkflowStatus::Draft { errors } else { Errors::Refused };
         let old = find(&app, &caller, id, version).await?;
-        let Accepted { text, name, remarks } = definition::accepted(old.source, errors).await?;
+        let Accepted { text, name, remarks, workflow } = definition::accepted(old.source, errors).await?;
+        if let (WorkflowStatus::Active, Some(workflow)) = (row.status, &workflow) {
+            listening::refuse_disagreement(&app, &caller, id, workflow).await?;
+        }
         let edit = Edit {
             name,
             source: text.clone(),
@@ -137,7 +141,10 @@ pub async fn rollback(
             rolled_back_to: Some(version),
         };
         match app.store().update_workflow(caller.company(), id, edit, &caller.actor(), app.now()).await {
-            Ok(row) => return workflows::answer(StatusCode::OK, row, text, Some(remarks)).await,
+            Ok(row) => {
+                let outlook = listening::settled(&app, &caller, &row).await?;
+                return workflows::answer(StatusCode::OK, row, text, Some(remarks), outlook).await;
+            }
             Err(error) => workflows::retry_or_fail(error)?,
         }
     }

@@ -5,10 +5,12 @@ use axum::extract::{Request, State};
 use hyper::header::{self, HeaderMap};
 use hyper::{StatusCode, Uri};
 use loopfour_engine::WorkflowId;
+use loopfour_lang::trigger::Trigger;
 use loopfour_store::{Edit, Scope, WorkflowError, WorkflowFilter, WorkflowRow, WorkflowStatus};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use super::listening::{self, Outlook};
 use crate::auth::{Caller, Id};
 use crate::body::{self, Fields};
 use crate::definition::{self, Accepted, Errors};
@@ -26,11 +28,13 @@ const LONGEST_SUMMARY: usize = 1000;
 pub const EDIT_TRIES: usize = 10;
 
 /// What a workflow has beside its definition.
-const OURS: [&str; 6] = ["id", "status", "version", "source", "createdAt", "updatedAt"];
+const OURS: [&str; 8] =
+    ["id", "status", "version", "source", "nextFirings", "webhook", "createdAt", "updatedAt"];
 
 /// A workflow: what is known about it, its definition's members as they were written, and the whole text.
 struct WorkflowView<'a> {
     row: &'a WorkflowRow,
+    outlook: &'a Outlook,
     members: definition::Members<'a>,
     source: &'a str,
 }
@@ -46,6 +50,12 @@ impl Serialize for WorkflowView<'_> {
             map.serialize_entry(key, value)?;
         }
         map.serialize_entry("source", self.source)?;
+        if let Some(firings) = &self.outlook.next_firings {
+            map.serialize_entry("nextFirings", firings)?;
+        }
+        if let Some(webhook) = &self.outlook.webhook {
+            map.serialize_entry("webhook", webhook)?;
+        }
         map.serialize_entry("createdAt", &Time(self.row.created_at))?;
         map.serialize_entry("updatedAt", &Time(self.row.updated_at))?;
         map.end()
@@ -65,9 +75,13 @@ struct WorkflowItem<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Verdict {
     valid: bool,
     diagnostics: Vec<Problem>,
+    /// When a schedule would fire next if it were activated now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_firings: Option<Vec<Time>>,
 }
 
 /// `GET /workflows`.
@@ -105,10 +119,11 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
     caller.needs(Scope::WorkflowsWrite)?;
     let errors = incomplete(Query::of(request.uri()))?;
     let text = body::text(request).await?;
-    let Accepted { text, name, remarks } = definition::accepted(text, errors).await?;
+    let Accepted { text, name, remarks, .. } = definition::accepted(text, errors).await?;
     let row = app.store().create_workflow(caller.company(), &name, &text, &caller.actor(), app.now()).await?;
     let place = format!("/api/v1/workflows/{}", row.id);
-    let answer = answer(StatusCode::CREATED, row, text, Some(remarks)).await?;
+    let outlook = listening::outlook(&app, &row).await?;
+    let answer = answer(StatusCode::CREATED, row, text, Some(remarks), outlook).await?;
     Ok(answer.header(header::LOCATION, &place))
 }
 
@@ -116,7 +131,7 @@ pub async fn create(State(app): State<App>, caller: Caller, request: Request) ->
 ///
 /// # Errors
 /// 400 for what is not JSON; 401, 403, 408, 413, 415.
-pub async fn validate(caller: Caller, request: Request) -> Result<Answer, Error> {
+pub async fn validate(State(app): State<App>, caller: Caller, request: Request) -> Result<Answer, Error> {
     caller.needs(Scope::WorkflowsRead)?;
     Query::of(request.uri()).finish()?;
     let text = body::text(request).await?;
@@ -129,7 +144,11 @@ pub async fn validate(caller: Caller, request: Request) -> Result<Answer, Error>
     let (_, checked) = definition::checked(text).await?;
     let (errors, _) = definition::sort(&checked.diagnostics);
     let diagnostics = checked.diagnostics.iter().map(Problem::from).collect();
-    Answer::new(StatusCode::OK, &Verdict { valid: errors.is_empty(), diagnostics })
+    let next_firings = match checked.workflow.map(|workflow| workflow.trigger) {
+        Some(Trigger::Schedule(schedule)) => Some(listening::next_firings(&schedule, None, app.now())),
+        Some(Trigger::Api | Trigger::Webhook(_) | Trigger::Failure { .. }) | None => None,
+    };
+    Answer::new(StatusCode::OK, &Verdict { valid: errors.is_empty(), diagnostics, next_firings })
 }
 
 /// `GET /workflows/:id`.
@@ -146,7 +165,8 @@ pub async fn show(
     Query::of(&uri).finish()?;
     let row = find(&app, &caller, id).await?;
     let text = source(&app, &row, row.version).await?;
-    answer(StatusCode::OK, row, text, None).await
+    let outlook = listening::outlook(&app, &row).await?;
+    answer(StatusCode::OK, row, text, None, outlook).await
 }
 
 /// `PUT /workflows/:id`: what is given replaces the members of the same name, null takes one away. Diagnostics are about
@@ -185,7 +205,10 @@ pub async fn update(
             let message = format!("the resulting definition is larger than {} bytes", limits::BODY);
             return Err(Error::new(Code::PayloadTooLarge, message));
         }
-        let Accepted { text, name, remarks } = definition::accepted(merged, errors).await?;
+        let Accepted { text, name, remarks, workflow } = definition::accepted(merged, errors).await?;
+        if let (WorkflowStatus::Active, Some(workflow)) = (row.status, &workflow) {
+            listening::refuse_disagreement(&app, &caller, id, workflow).await?;
+        }
         let edit = Edit {
             name,
             source: text.clone(),
@@ -196,7 +219,10 @@ pub async fn update(
             rolled_back_to: None,
         };
         match app.store().update_workflow(caller.company(), id, edit, &caller.actor(), app.now()).await {
-            Ok(row) => return answer(StatusCode::OK, row, text, Some(remarks)).await,
+            Ok(row) => {
+                let outlook = listening::settled(&app, &caller, &row).await?;
+                return answer(StatusCode::OK, row, text, Some(remarks), outlook).await;
+            }
             Err(error) => retry_or_fail(error)?,
         }
     }
@@ -247,9 +273,11 @@ pub async fn answer(
     row: WorkflowRow,
     text: String,
     diagnostics: Option<Vec<Problem>>,
+    outlook: Outlook,
 ) -> Result<Answer, Error> {
     definition::apart(text.len(), move || {
-        let view = WorkflowView { row: &row, members: definition::members(&text)?, source: &text };
+        let members = definition::members(&text)?;
+        let view = WorkflowView { row: &row, outlook: &outlook, members, source: &text };
         let tag = tag(row.version);
         let answer = match diagnostics {
             Some(diagnostics) => {

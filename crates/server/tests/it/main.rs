@@ -8,6 +8,7 @@ mod companies;
 mod connections;
 mod contract;
 mod edge;
+mod events;
 mod health;
 mod http;
 mod keys;

@@ -30,6 +30,8 @@ fn address(path: &str) -> String {
         .replace("{stepId}", "s")
         .replace("{attempt}", "x")
         .replace("{provider}", "x")
+        .replace("{companyId}", "x")
+        .replace("{path}", "x")
 }
 
 #[tokio::test]
@@ -59,10 +61,12 @@ async fn document_and_router_know_the_same_calls() {
 }
 
 /// Public calls that refuse somebody who comes with nothing, and how.
-const REFUSED: [(&str, u16); 8] = [
+const REFUSED: [(&str, u16); 10] = [
     ("GET /connect/x", 404),
     ("GET /connect/x/state", 404),
     ("POST /webhooks/nango/x", 401),
+    ("POST /webhooks/stripe/x", 401),
+    ("POST /webhooks/custom/x/x", 401),
     ("POST /api/v1/session", 415),
     ("GET /api/v1/session", 401),
     ("DELETE /api/v1/session", 401),
@@ -124,10 +128,17 @@ async fn every_parameter_is_documented() {
                 .map(|one| one["name"].as_str().unwrap().to_owned())
                 .collect();
             // An id of the right kind, so that the address is not refused before the query is looked at.
-            let kind =
-                ["workflows/wf", "runs/run", "keys/key", "members/mem", "connections/conn", "notices/ntc"]
-                    .into_iter()
-                    .find(|kind| path.contains(&format!("/{}/", kind.split('/').next().unwrap())));
+            let kind = [
+                "workflows/wf",
+                "runs/run",
+                "keys/key",
+                "members/mem",
+                "connections/conn",
+                "notices/ntc",
+                "events/evt",
+            ]
+            .into_iter()
+            .find(|kind| path.contains(&format!("/{}/", kind.split('/').next().unwrap())));
             let id = kind.map_or("x", |kind| kind.split('/').nth(1).unwrap());
             let path = path.replace("{id}", &format!("{id}_00000000-0000-7000-8000-000000000000"));
             let line = format!("{} {}?zzzzzzzz=1", method.to_uppercase(), address(&path));

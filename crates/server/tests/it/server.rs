@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::connections::desk::Desk;
+use crate::events::gate::Gate;
 use loopfour_engine::connections::Connections;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::notices::Teller;
@@ -12,6 +13,7 @@ use loopfour_engine::ports::{
     Act, ActError, Actions as _, Append, BoxFuture, Candidates, Clock as _, Deed, FindError, Journal as _,
     Resolution, Runs, Start, StartError, Started,
 };
+use loopfour_engine::provider_events::{Endpoints, Intake, Senders};
 use loopfour_engine::{
     Actor, Command, CompanyId, Context, Entry, Event, Policy, Run, RunId, StepPath, Timestamp, Wake,
 };
@@ -50,6 +52,7 @@ pub struct Server {
     pub runs: Arc<Stepper>,
     pub desk: Arc<Desk>,
     pub teller: Arc<crate::notices::Receiver>,
+    pub gate: Arc<Gate>,
     /// A key with every scope.
     pub key: String,
     pub stop: Option<oneshot::Sender<()>>,
@@ -97,11 +100,15 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let desk = Arc::new(Desk::new(store.clone(), clock.clone()));
         let teller = Arc::new(crate::notices::Receiver::default());
+        let gate = Arc::new(Gate::new(store.clone(), clock.clone()));
         let mut services = Services {
             store: store.clone(),
             runs: Arc::clone(&runs) as Arc<dyn Runs>,
             definitions: Arc::new(Definitions::default()),
             connections: Arc::clone(&desk) as Arc<dyn Connections>,
+            senders: Arc::clone(&gate) as Arc<dyn Senders>,
+            endpoints: Arc::clone(&gate) as Arc<dyn Endpoints>,
+            intake: Arc::clone(&gate) as Arc<dyn Intake>,
             identity: None,
             teller: Arc::clone(&teller) as Arc<dyn Teller>,
             clock: Arc::new(clock.clone()),
@@ -122,6 +129,7 @@ impl Server {
             runs,
             desk,
             teller,
+            gate,
             key: String::new(),
             stop,
             serving,

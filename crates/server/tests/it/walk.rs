@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::events::gate::WORD;
 use crate::oidc::Fake;
 use crate::server::{Reply, Server, WELCOME};
 
@@ -79,6 +80,8 @@ impl World {
         world.member().await;
         world.notice().await;
         world.connection().await;
+        world.event().await;
+        *world.server.gate.paths.lock().unwrap() = vec![("orders", true)];
         world
     }
 
@@ -144,6 +147,25 @@ impl World {
     async fn connection(&self) -> String {
         let name = format!("nightingale books {}", Uuid::new_v4());
         self.server.desk.made(self.company(), &name, ConnectionStatus::Active).await.id.to_string()
+    }
+
+    async fn event(&self) -> String {
+        let id = format!("evt_nightingale_{}", Uuid::new_v4());
+        self.server.gate.event(self.company(), &id, "invoice.paid").await.to_string()
+    }
+
+    /// An event that comes in at an address of the first company's, signed by the owner only.
+    fn webhook(&self, route: &Route, who: Who) -> Call {
+        let word = if who == Who::Owner { WORD } else { "t=1,v1=guessed" };
+        let headers = ["stripe-signature", "webhook-signature"].map(|name| format!("{name}: {word}"));
+        let mut headers = headers.to_vec();
+        headers.extend([format!("webhook-id: {}", Uuid::new_v4()), "webhook-timestamp: 1".to_owned()]);
+        let body = json!({
+            "id": format!("evt_{}", Uuid::new_v4()), "object": "event", "type": "invoice.paid",
+            "data": {"object": {"id": "in_nightingale"}},
+        });
+        let path = route.path.replace("{companyId}", &self.company().to_string()).replace("{path}", "orders");
+        Call { headers: Some(headers), ..Call::to(path).body(body.to_string()) }
     }
 
     /// The address of the page of an authorisation. From outside it can only be guessed.
@@ -223,6 +245,13 @@ impl World {
                 let path = route.path.replace("{attempt}", &self.attempt(who).await);
                 Call { headers: Some(headers), ..Call::to(path).body(body) }
             }
+            "listEvents" | "countWebhookSecrets" => Call::to(route.path),
+            "getEvent" | "replayEvent" => of(&self.event().await),
+            "replayEvents" => Call::to(route.path).body(r#"{"filter":{"type":"invoice.paid"}}"#),
+            "setStripeWebhookSecrets" | "setCustomWebhookSecrets" => {
+                Call::to(route.path.replace("{path}", "mine")).body(r#"{"secrets":["whsec_1"]}"#)
+            }
+            "receiveFromStripe" | "receiveCustom" => self.webhook(route, who),
             "endSession" => Call { headers: self.session(who).await, ..Call::to(route.path) },
             "finishOidc" => self.back_from_the_provider(who).await,
             id => panic!("`{id}` is a new call: say here how the walk makes it"),
@@ -272,6 +301,7 @@ impl World {
             "/members",
             "/connections",
             "/notices",
+            "/events",
         ];
         for list in lists {
             let mut from = String::new();

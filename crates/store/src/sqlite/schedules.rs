@@ -63,6 +63,27 @@ impl Schedules for Store {
     }
 }
 
+impl Store {
+    /// How far the schedule of a company's workflow is; none where it has none or is not active.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn schedule_of(
+        &self,
+        company: CompanyId,
+        workflow: WorkflowId,
+    ) -> Result<Option<Scheduled>, StorageError> {
+        self.read(move |db| {
+            let sql = "SELECT s.workflow, s.company, s.version, w.version, s.anchor, s.after FROM schedules s
+                       JOIN workflows w ON w.id = s.workflow AND w.company = s.company
+                       WHERE s.workflow = ?1 AND s.company = ?2";
+            let keys = [workflow.0.as_bytes(), company.0.as_bytes()];
+            db.prepare_cached(sql)?.query_row(keys, read_row).optional()
+        })
+        .await
+    }
+}
+
 fn read_row(row: &Row<'_>) -> rusqlite::Result<Scheduled> {
     Ok(Scheduled {
         workflow: WorkflowId(uuid(row, 0)?),

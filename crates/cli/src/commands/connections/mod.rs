@@ -81,7 +81,11 @@ impl Target {
 
 const LIST: &str = "/api/v1/connections";
 
-async fn id_of(client: &Client, named: &str) -> Result<String, Failure> {
+/// The id of the connection of that id or name.
+///
+/// # Errors
+/// There is none of that name, or the server cannot be reached or answers an error.
+pub async fn id_of(client: &Client, named: &str) -> Result<String, Failure> {
     if named.parse::<loopfour_engine::ConnectionId>().is_ok() {
         return Ok(named.to_owned());
     }
@@ -97,6 +101,25 @@ async fn id_of(client: &Client, named: &str) -> Result<String, Failure> {
                 None => "`loopfour connections list` shows what there is".to_owned(),
             };
             Err(Failure::failed(format!("there is no connection `{named}`")).hint(hint))
+        }
+    }
+}
+
+/// The id of the only connection that can be used.
+///
+/// # Errors
+/// There is none or there are several, or the server cannot be reached or answers an error.
+pub async fn only_active(client: &Client) -> Result<String, Failure> {
+    let all: Vec<answer::Connection> = listing::whole(client, LIST).await?;
+    let active: Vec<&answer::Connection> = all.iter().filter(|one| one.status == "active").collect();
+    match active[..] {
+        [only] => Ok(only.id.clone()),
+        [] => Err(Failure::failed("there is no active connection")
+            .hint("`loopfour connections add-key NAME` makes one")),
+        _ => {
+            let names = active.iter().map(|one| one_line(&one.name)).collect::<Vec<_>>().join(", ");
+            Err(Failure::failed("there are several active connections")
+                .hint(format!("name one with --connection: {names}")))
         }
     }
 }

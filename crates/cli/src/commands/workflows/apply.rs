@@ -7,7 +7,7 @@ use loopfour_lang::Value;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ambiguous, line, path, with_name};
+use super::{ambiguous, line, outlook, path, with_name};
 use crate::answer;
 use crate::changes::{self, Change};
 use crate::client::Client;
@@ -197,6 +197,9 @@ impl Applied {
         }
         for change in &self.changes {
             write!(text, "\n{}", change.line()).expect("text takes any text");
+        }
+        for line in outlook(&workflow) {
+            write!(text, "\n{line}").expect("text takes any text");
         }
         Ok(text)
     }

@@ -113,9 +113,26 @@ fn path(id: WorkflowId) -> String {
 
 /// Prints a workflow as the API answered it, or in one line.
 fn tell(workflow: &RawValue, json: bool) -> Result<u8, Failure> {
-    let line = if json { workflow.get().to_owned() } else { line(&crate::listing::read(workflow.get())?) };
-    print::out(&line)?;
+    let text = if json { workflow.get().to_owned() } else { lines(&crate::listing::read(workflow.get())?) };
+    print::out(&text)?;
     Ok(DONE)
+}
+
+/// A workflow in one line, and what its trigger leads to below it.
+fn lines(workflow: &answer::Workflow) -> String {
+    let mut lines = vec![line(workflow)];
+    lines.extend(outlook(workflow));
+    lines.join("\n")
+}
+
+/// What a workflow's trigger leads to: when it fires next, how its events come in.
+fn outlook(workflow: &answer::Workflow) -> Vec<String> {
+    let firing = workflow.next_firings.first().map(|at| format!("fires next at {}", one_line(at)));
+    let endpoints = workflow.webhook.iter().map(|endpoint| {
+        let colour = if endpoint.settled { "" } else { style::YELLOW };
+        format!("{colour}{}{}", one_line(&endpoint.note), style::RESET)
+    });
+    firing.into_iter().chain(endpoints).collect()
 }
 
 /// A workflow in one line.

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{id_of, line, path};
+use super::{id_of, lines, path};
 use crate::answer;
 use crate::client::Client;
 use crate::failure::{DONE, Failure};
@@ -50,7 +50,7 @@ impl Show {
             }
             None => {
                 let workflow: answer::Workflow = read(text)?;
-                (line(&workflow), workflow.source.trim_end().to_owned())
+                (lines(&workflow), workflow.source.trim_end().to_owned())
             }
         };
         match (self.source, print::room()) {

@@ -42,7 +42,7 @@ fn what_cannot_be_used_is_named_with_its_place() {
         &[],
         "data = 'x'\nlistn = 'y'",
         "loopfour.toml:2: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, \
-         `stripe`, `rate_limits`, `connection_wait`, `redirect_origins`, `outbound_allow`, `nango`, `oidc`",
+         `stripe`, `rate_limits`, `connection_wait`, `redirect_origins`, `outbound_allow`, `keep_events`, `nango`, `oidc`",
     );
     refused(
         &[],
@@ -122,6 +122,7 @@ fn each_setting_is_told_with_its_place_and_no_secret_is() {
     connection_wait 72h default
     redirect_origins - default
     outbound_allow - default
+    keep_events 35d default
     nango.server_url - default
     nango.secret_key - default
     nango.webhook_signing_key - default
@@ -179,6 +180,22 @@ fn times_are_written_as_people_do() {
     let long = times("", "[stripe]\nsafety_margin = '24h'");
     assert_eq!(long, Err(not_a_time("loopfour.toml: stripe.safety_margin: `24h`", 23)));
     assert_eq!(times("-1s", ""), Err(not_a_time("LOOPFOUR_CONNECTION_WAIT: `-1s`", 8760)));
+}
+
+#[test]
+fn events_are_kept_for_days() {
+    let kept = |file: &str| settle(Flags::default(), &[], file).map(|config| config.keep_events / 3_600_000);
+    assert_eq!(
+        (kept(""), kept("keep_events = '90d'"), kept("keep_events = '12h'")),
+        (Ok(840), Ok(2160), Ok(12))
+    );
+    for wrong in ["-1d", "4000d", "soon", "d", "99999999999d"] {
+        let refused = kept(&format!("keep_events = '{wrong}'"));
+        let expected = format!(
+            "loopfour.toml: keep_events: `{wrong}` is not a time from 0d to 3660d, such as 35d or 12h"
+        );
+        assert_eq!(refused, Err(expected));
+    }
 }
 
 fn not_a_time(what: &str, hours: u32) -> String {
