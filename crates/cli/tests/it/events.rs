@@ -40,7 +40,7 @@ impl Scene {
     /// An active workflow with this trigger, which notes what started it.
     fn listen(&self, name: &str, trigger: &Value) -> String {
         let never = json!({"left": "{{input.payload.type}}", "operator": "eq", "right": "{{input.type}}"});
-        let definition = json!({"name": name, "trigger": trigger, "settings": {"output": {"type": "{{input.type}}"}}, "steps": [
+        let definition = json!({"name": name, "trigger": trigger, "settings": {"output": {"type": "{{input.payload.type}}"}}, "steps": [
             {"id": "check", "type": "condition", "config": {"conditions": never, "then": ["read"]}},
             {"id": "read", "action": "stripe.getBalance", "config": {}},
         ]});

@@ -1,10 +1,10 @@
 //! What the expressions of a step can read.
 
 use loopfour_lang::template::{Scope, StepField};
+use loopfour_lang::trigger::Trigger;
 use loopfour_lang::{Object, Value};
 
 use super::{Run, StepStatus};
-use crate::event::TriggerKind;
 use crate::time::Timestamp;
 
 /// A run as its expressions see it at one moment.
@@ -20,7 +20,9 @@ impl Scope for RunScope<'_> {
 
     fn payload(&self) -> Option<Value> {
         let input = &self.run.input;
-        (self.run.trigger == TriggerKind::Webhook && input.get("payload").is_none()).then(|| input.clone())
+        // By the workflow and not by the run: who tries it by hand gives an event as its input.
+        let is_event = matches!(self.run.definition.trigger, Trigger::Webhook(_));
+        (is_event && input.get("payload").is_none()).then(|| input.clone())
     }
 
     fn variables(&self) -> Value {

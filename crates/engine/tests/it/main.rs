@@ -11,6 +11,7 @@ mod life;
 mod money;
 mod old;
 mod outcomes;
+mod payload;
 mod people;
 mod retries;
 mod scenario;
