@@ -14,6 +14,7 @@ pub mod nango;
 pub mod oidc;
 pub mod outbound;
 pub mod pace;
+mod polling;
 mod registry;
 mod senders;
 pub mod stripe;
@@ -32,6 +33,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use connections::Looks;
 use endpoints::Addresses;
+pub use polling::Polling;
 use registry::{Parts, Registry};
 
 /// Why there is no connection to the outside.
@@ -136,7 +138,8 @@ impl Connect {
         let stripe = Arc::new(stripe::Stripe::new(&stripe, Arc::new(registry), nango, addresses)?);
         let connect = Connect { stripe, looks: Arc::default() };
         connect.load(&*store).await?;
-        let signing = store.load_signing().await?;
+        let mut signing = store.load_signing().await?;
+        connect.stripe.cursors.take_in(std::mem::take(&mut signing.cursors));
         connect.stripe.registry.secrets.take_in(signing, Some((default_company, webhook_secrets)))?;
         Ok(connect)
     }

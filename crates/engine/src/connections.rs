@@ -291,7 +291,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<(), KeepError>>;
 
-    /// How far a connection's events were asked for and taken in: an opaque text of at most 1000 bytes. Not for the audit
+    /// How far a connection's events were asked for and taken in: an opaque text of at most 2000 bytes. Not for the audit
     /// log; it comes every few seconds while events do.
     fn keep_cursor<'a>(
         &'a self,

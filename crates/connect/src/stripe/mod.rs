@@ -9,6 +9,7 @@ mod delete;
 mod door;
 mod endpoints;
 mod error;
+mod events;
 mod exchange;
 mod find;
 mod form;
@@ -46,6 +47,7 @@ use crate::endpoints::{Addresses, Registrar};
 use crate::http::{Client, Tls, is_loopback};
 use crate::nango;
 use crate::pace::{PaceConfig, Place};
+use crate::polling::Cursors;
 use crate::registry::{BuiltIn, Registry};
 
 /// The provider's name in workflows.
@@ -91,6 +93,8 @@ pub(crate) struct Stripe {
     pub(crate) nango: Option<Arc<nango::Client>>,
     /// What Stripe is told of where to send events.
     pub(crate) registrar: Registrar,
+    /// How far events were asked for.
+    pub(crate) cursors: Cursors,
 }
 
 /// The connection that comes with the process; an empty key is none.
@@ -126,7 +130,14 @@ impl Stripe {
         let base = base(&config.api_base, mode)?;
         let tls = if base.scheme() == "https" { Tls::SystemRoots } else { Tls::Unused };
         let registrar = Registrar::at(addresses);
-        Ok(Stripe { client: Client::new(tls)?, base, registry, nango, registrar })
+        Ok(Stripe {
+            client: Client::new(tls)?,
+            base,
+            registry,
+            nango,
+            registrar,
+            cursors: Cursors::default(),
+        })
     }
 
     /// Whether a key or token of that mode may be sent to where Stripe's API is.

@@ -23,19 +23,25 @@ pub(super) struct Own {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) form: String,
+    pub(super) place: Place,
 }
 
 impl Own {
+    fn to(method: &'static str, path: &str) -> Own {
+        let (path, place) = (path.to_owned(), Place::Ahead);
+        Own { method, path, query: String::new(), form: String::new(), place }
+    }
+
     pub(super) fn get(path: &str, query: String) -> Own {
-        Own { method: "GET", path: path.to_owned(), query, form: String::new() }
+        Own { query, ..Own::to("GET", path) }
     }
 
     pub(super) fn post(path: &str, form: String) -> Own {
-        Own { method: "POST", path: path.to_owned(), query: String::new(), form }
+        Own { form, ..Own::to("POST", path) }
     }
 
     pub(super) fn delete(path: &str) -> Own {
-        Own { method: "DELETE", path: path.to_owned(), query: String::new(), form: String::new() }
+        Own::to("DELETE", path)
     }
 }
 
@@ -64,7 +70,7 @@ impl Stripe {
 
     /// Likewise, by a channel that is open.
     pub(super) async fn own_by(self: &Arc<Stripe>, channel: &Channel, own: Own) -> Outcome {
-        let Own { method, path, query, form } = own;
+        let Own { method, path, query, form, place } = own;
         let effect = match method {
             "GET" => Effect::Read,
             "DELETE" => Effect::Delete,
@@ -81,7 +87,7 @@ impl Stripe {
             version: channel.live.version().to_owned(),
             account: Account { id: None, ..channel.live.account.clone() },
         };
-        self.pace(channel, &request, Place::Ahead).await;
+        self.pace(channel, &request, place).await;
         let key = if effect == Effect::Write { Uuid::new_v4() } else { Uuid::nil() };
         let sending = Sending { request: &request, key, timeout: PATIENCE, attempt: Attempt::First };
         self.exchange(channel, sending).await

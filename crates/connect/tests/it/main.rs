@@ -19,6 +19,7 @@ mod nango;
 mod oidc;
 mod outbound;
 mod pace;
+mod polling;
 mod senders;
 mod server;
 mod support;
