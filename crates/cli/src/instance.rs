@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loopfour_connect::oidc::{self, OpenId};
 use loopfour_connect::outbound::{Guard, Outbound};
-use loopfour_connect::{Connect, nango, stripe};
+use loopfour_connect::{Connect, Polling, nango, stripe};
 use loopfour_engine::Actor;
 use loopfour_engine::definitions::Definitions;
 use loopfour_engine::identity::IdentityProvider;
@@ -54,6 +54,7 @@ pub struct Instance {
     notices: Notices<Store, SystemClock>,
     recovery: JoinHandle<Recovered>,
     triggers: Triggers<Store, SystemClock>,
+    polling: Polling,
     upkeep: JoinSet<()>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -110,6 +111,7 @@ impl Instance {
         let upkeep = upkeep::begin(&app, &store, &host, connect.changes(), config.keep_events);
         identify(&connect).await;
         triggers.start();
+        let polling = connect.poll_into(Arc::new(triggers.clone()));
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             // An instance that was dropped is to stop as well.
@@ -125,6 +127,7 @@ impl Instance {
             notices,
             recovery,
             triggers,
+            polling,
             upkeep,
             stop,
             serving,
@@ -158,7 +161,7 @@ impl Instance {
         // The server may have ended by itself; then nobody listens any more.
         let _ = self.stop.send(());
         self.recovery.abort();
-        drop(self.upkeep);
+        drop((self.polling, self.upkeep));
         self.triggers.stop().await;
         let (in_time, served, ()) =
             tokio::join!(self.host.stop(GRACE), self.serving, self.notices.stop(NOTICE_GRACE));
