@@ -209,6 +209,38 @@ pub struct Key {
     pub last_used_at: Option<String>,
 }
 
+/// An address that is told of what happens.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// `ntc_…`
+    pub id: String,
+    /// Where messages go.
+    pub url: String,
+    /// What it is told of.
+    pub events: Vec<String>,
+    /// `active` or `disabled`.
+    pub status: String,
+    /// Why it is told no more.
+    pub disabled_reason: Option<String>,
+    /// Why the last try was in vain.
+    pub last_error: Option<String>,
+    /// ISO time; nothing arrived yet without one.
+    pub last_delivered_at: Option<String>,
+}
+
+/// What came of a message that was sent to try an address.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestedNotice {
+    /// Whether it arrived.
+    pub delivered: bool,
+    /// The HTTP status of the answer, where one came.
+    pub status: Option<u16>,
+    /// Why it did not arrive.
+    pub error: Option<String>,
+}
+
 /// A company.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

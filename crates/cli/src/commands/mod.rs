@@ -14,6 +14,7 @@ mod help_markdown;
 mod keys;
 mod listen;
 mod members;
+mod notices;
 mod restore;
 mod run;
 mod runs;
@@ -42,6 +43,7 @@ pub enum Command {
     Connections(connections::Connections),
     WebhookSecrets(webhook_secrets::WebhookSecrets),
     Keys(keys::Keys),
+    Notices(notices::Notices),
     Members(members::Members),
     Companies(companies::Companies),
     Audit(audit::Audit),
@@ -72,6 +74,7 @@ impl Command {
             Command::Connections(connections) => connections.carry_out().await,
             Command::WebhookSecrets(secrets) => secrets.carry_out().await,
             Command::Keys(keys) => keys.carry_out().await,
+            Command::Notices(notices) => notices.carry_out().await,
             Command::Members(members) => members.carry_out().await,
             Command::Companies(companies) => companies.carry_out().await,
             Command::Audit(audit) => audit.carry_out().await,

@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod docs;
 mod events;
+mod notices;
 mod offline;
 mod people;
 mod process;
