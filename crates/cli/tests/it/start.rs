@@ -24,7 +24,7 @@ fn a_setting_that_cannot_be_used_refuses_the_start() {
         &[],
         &[],
         "loopfour.toml:1: unknown key `listn`, expected one of `listen`, `data`, `public_url`, `sandbox`, `stripe`, \
-         `rate_limits`, `connection_wait`, `redirect_origins`, `outbound_allow`, `nango`, `oidc`",
+         `rate_limits`, `connection_wait`, `redirect_origins`, `outbound_allow`, `keep_events`, `nango`, `oidc`",
     );
     let place = Place::new().with("mine.toml", "data = 3\n");
     let wrong = "mine.toml:1: invalid type: integer `3`, expected path string";
