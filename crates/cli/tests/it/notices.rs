@@ -131,7 +131,11 @@ fn a_run_that_fails_is_told_of_in_a_signed_message() {
     assert_eq!(body["data"]["runId"], json!(run));
     assert_eq!((&body["data"]["workflowName"], &body["data"]["status"]), (&json!("Fails"), &json!("failed")));
     let error = &body["data"]["error"];
-    assert_eq!((&error["code"], &error["stepId"]), (&json!("invalid_request_error"), &json!("find")), "{body}");
+    assert_eq!(
+        (&error["code"], &error["stepId"]),
+        (&json!("invalid_request_error"), &json!("find")),
+        "{body}"
+    );
 
     let listed = within(|| {
         let listed = scene.done(&["notices", "list", "--json"]);
