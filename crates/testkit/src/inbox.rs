@@ -28,6 +28,7 @@ pub(crate) struct Inbox {
     put_in: watch::Sender<u64>,
     changed: watch::Sender<u64>,
     audit: Vec<String>,
+    events_read: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +170,11 @@ impl MemoryJournal {
         inbox.events.keys().filter_map(|id| inbox.shown(*id)).map(|(event, _)| event).collect()
     }
 
+    /// How often an event was asked for with its body.
+    pub fn events_read(&self) -> usize {
+        self.state().inbox.events_read
+    }
+
     /// The body of an event is not kept any more.
     pub fn drop_body(&self, event: EventId) {
         self.state().inbox.events.get_mut(&event).expect("the event is there").1 = None;
@@ -246,7 +252,10 @@ impl provider_events::Inbox for MemoryJournal {
         company: CompanyId,
         event: EventId,
     ) -> Result<Option<(ProviderEvent, Option<Document>)>, JournalError> {
-        Ok(self.state().inbox.shown(event).filter(|(event, _)| event.company == company))
+        self.read_late().await;
+        let inbox = &mut self.state().inbox;
+        inbox.events_read += 1;
+        Ok(inbox.shown(event).filter(|(event, _)| event.company == company))
     }
 
     async fn failed(
@@ -354,6 +363,7 @@ impl Schedules for MemoryJournal {
     }
 
     async fn is_under_way(&self, workflow: WorkflowId) -> Result<bool, JournalError> {
+        self.read_late().await;
         let state = self.state();
         let under_way = state.firsts().any(|(_, first, summary)| {
             let fired = matches!(

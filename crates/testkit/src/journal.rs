@@ -54,7 +54,8 @@ impl MemoryJournal {
         matches!(self.state().writes_left, Some((0, _)))
     }
 
-    /// From now on whoever appends hears of it only later than it is stored, as from a disk.
+    /// From now on whoever appends hears of it only later than it is stored, as from a disk, and what starts runs is read
+    /// as slowly.
     pub fn acknowledge_late(&self) {
         self.state().late = true;
     }
@@ -79,6 +80,12 @@ impl MemoryJournal {
     /// How each run stands.
     pub fn summaries(&self) -> Vec<Summary> {
         self.state().runs.values().map(|(_, summary)| summary.clone()).collect()
+    }
+
+    /// Reads as slowly as a disk does, if it is to: others do something meanwhile.
+    pub(crate) async fn read_late(&self) {
+        let late = self.state().late;
+        pause(if late { 200 } else { 0 }).await;
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -129,21 +129,15 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
     ) -> Result<(), Stop> {
         let Firing { definition, schedule, at } = firing;
         let Scheduled { workflow, anchor, after, .. } = known.row;
-        let mut at = at;
-        if let Some(latest) = schedule.latest(anchor.0, after.0, missed_until.0).map(Timestamp) {
-            match schedule.missed {
-                Missed::Skip => {
-                    info!(%workflow, from = %at, to = %latest, "missed firings of a schedule are passed over");
-                    return Ok(self.pass_over(known, latest).await?);
-                }
-                Missed::Once if latest > at => {
-                    // So that a stop from here on does not let those before it fire.
-                    self.pass_over(known, Timestamp(latest.0 - 1)).await?;
-                    at = latest;
-                }
-                Missed::Once => {}
+        let at = match (schedule.latest(anchor.0, after.0, missed_until.0).map(Timestamp), schedule.missed) {
+            (Some(latest), Missed::Skip) => {
+                info!(%workflow, from = %at, to = %latest, "missed firings of a schedule are passed over");
+                return Ok(self.pass_over(known, latest).await?);
             }
-        }
+            // One run for all of them.
+            (Some(latest), Missed::Once) => latest,
+            (None, Missed::Once | Missed::Skip) => at,
+        };
         if schedule.overlap == Overlap::Skip && self.shared.store.is_under_way(workflow).await? {
             info!(%workflow, %at, "a firing of a schedule is dropped: the run before is not over");
             return Ok(self.pass_over(known, at).await?);

@@ -55,20 +55,14 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
     /// Before it is kept it is at hand already: whoever hands it over may be faster than who hears that it is kept.
     async fn kept(&self, new: NewEvent) -> Result<TakenIn, JournalError> {
         let (event, workflows) = (new.event.id, new.workflows.len());
-        self.shared.bodies.hold(&new.event, &new.body, workflows);
-        match self.shared.store.keep(new).await {
-            Ok(Kept::New) => {
+        let held = self.shared.bodies.hold(&new.event, &new.body, workflows);
+        match self.shared.store.keep(new).await? {
+            Kept::New => {
+                held.kept();
                 debug!(%event, workflows, "an event was taken in");
                 Ok(TakenIn { event, workflows })
             }
-            Ok(Kept::Duplicate(first)) => {
-                self.shared.bodies.drop(event);
-                Ok(TakenIn { event: first, workflows: 0 })
-            }
-            Err(error) => {
-                self.shared.bodies.drop(event);
-                Err(error)
-            }
+            Kept::Duplicate(first) => Ok(TakenIn { event: first, workflows: 0 }),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What is kept is handed over in order, once, and tried again where that fails.
 
 use loopfour_engine::cause::Cause;
+use loopfour_engine::event::Actor;
 use loopfour_engine::ports::{JournalError, StartError};
-use loopfour_engine::provider_events::{Entrance, EventStatus, Replay};
+use loopfour_engine::provider_events::{Entrance, EventStatus, HandOver, Inbox as _, Replay};
 
-use super::{HOUR, Outside, PAID, Process, Refusal, rest, workflow};
+use super::{COMPANY, HOUR, Outside, PAID, Process, Refusal, rest, workflow};
 
 fn missing() -> Refusal {
     Refusal::With(StartError::Journal(JournalError::Missing("the company".to_owned())))
@@ -94,6 +95,43 @@ async fn who_is_refused_for_now_waits_and_nobody_overtakes() {
 }
 
 #[tokio::test]
+async fn what_was_refused_once_is_not_overtaken() {
+    for refused in 0..5 {
+        let outside = Outside::new();
+        outside.active(1, PAID);
+        let process = outside.process();
+        process.door.be_busy_at(refused);
+        take_in_many(&process, 0..5).await;
+        process.triggers.start();
+        rest().await;
+        assert_eq!(outside.caused().len(), refused);
+        outside.advance(1_000).await;
+        let got: Vec<_> = outside.caused().into_iter().map(|(_, cause)| cause).collect();
+        let came = outside.journal().events();
+        let came: Vec<_> = came.iter().map(|event| Cause::Event { event: event.id, again: None }).collect();
+        assert_eq!(got, came, "start {refused} was refused");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_in_is_not_read_back() {
+    let outside = Outside::new();
+    for number in 1..=3 {
+        outside.active(number, PAID);
+    }
+    let process = outside.started().await;
+    let taken = process.stripe("evt_1", "invoice.paid").await.unwrap();
+    assert_eq!((outside.caused().len(), outside.journal().events_read()), (3, 0));
+    // What fails is read when it is tried again: it may be long until then.
+    process.door.refuse(1, Some(missing()));
+    process.stripe("evt_2", "invoice.paid").await.unwrap();
+    process.door.refuse(1, None);
+    outside.advance(5_000).await;
+    assert_eq!((outside.caused().len(), outside.journal().events_read()), (6, 1));
+    assert_eq!(outside.status(taken.event), EventStatus::Dispatched);
+}
+
+#[tokio::test]
 async fn a_busy_host_gets_what_it_can_carry() {
     let mut outside = Outside::new();
     outside.world = outside.world.with_most_runs(2);
@@ -153,11 +191,9 @@ async fn what_a_schema_refuses_is_dead_at_once() {
     // A long one is judged apart, and told in short.
     let long = format!(r#"{{"type":"invoice.paid","n":"{}"}}"#, "x".repeat(200_000));
     let taken = process.take_in(Entrance::Stripe, None, &long).await.unwrap();
-    for _ in 0..1000 {
-        if outside.status(taken.event) == EventStatus::Dead {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    while outside.status(taken.event) != EventStatus::Dead {
+        // It is judged on such a thread.
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
     }
     let reason = outside.event(taken.event).reason.unwrap();
     assert!(reason.chars().count() <= 1001, "{}", reason.len());
@@ -180,6 +216,47 @@ async fn the_current_version_gets_it_and_a_paused_workflow_does_not() {
     assert_eq!(outside.caused(), [(workflow(1), Cause::Event { event: taken.event, again: None })]);
     assert_eq!(outside.start_of(outside.first_run()).version, 2);
     assert_eq!(outside.status(taken.event), EventStatus::Dispatched);
+    assert_eq!(outside.journal().hand_overs(), []);
+}
+
+#[tokio::test]
+async fn who_pauses_a_workflow_hears_no_more_of_events() {
+    let mut started = 0;
+    for moments in 0..10 {
+        let outside = Outside::new();
+        outside.active(1, PAID);
+        outside.process().stripe("evt_1", "invoice.paid").await.unwrap();
+        outside.journal().acknowledge_late();
+        let process = outside.process();
+        process.triggers.start();
+        for _ in 0..moments {
+            tokio::task::yield_now().await;
+        }
+        outside.pause(1);
+        let tries = process.door.tries(1);
+        rest().await;
+        outside.advance(1_000).await;
+        assert_eq!(process.door.tries(1), tries, "paused after {moments} moments");
+        assert_eq!(outside.journal().hand_overs(), [], "paused after {moments} moments");
+        started += tries;
+    }
+    assert!((1..10).contains(&started), "{started} of 10 were started before the pause");
+}
+
+#[tokio::test]
+async fn what_was_started_before_is_withdrawn() {
+    let outside = Outside::new();
+    outside.active(1, PAID);
+    let process = outside.started().await;
+    let event = process.stripe("evt_1", "invoice.paid").await.unwrap().event;
+    // As where two people replay at the same instant.
+    let cause = Cause::Event { event, again: None };
+    let hand_over = HandOver { company: COMPANY, workflow: workflow(1), cause, attempts: 0 };
+    let (journal, by) = (outside.journal(), Actor::system("Ada"));
+    journal.put_in_again(COMPANY, event, None, vec![hand_over], &by, outside.now()).await.unwrap();
+    assert_eq!(outside.status(event), EventStatus::Stored);
+    rest().await;
+    assert_eq!((outside.caused().len(), outside.status(event)), (1, EventStatus::Dispatched));
     assert_eq!(outside.journal().hand_overs(), []);
 }
 

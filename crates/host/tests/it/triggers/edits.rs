@@ -1,7 +1,9 @@
 //! Editing a schedule neither loses a firing nor doubles one.
 
-use super::{HOUR, MINUTE, Outside, Refusal, SECOND, rest, workflow};
 use loopfour_engine::ports::StartError;
+use proptest::prelude::*;
+
+use super::{HOUR, MINUTE, Outside, Refusal, SECOND, rest, workflow};
 
 fn cron(expression: &str) -> String {
     format!(r#"{{"type":"schedule","cron":"{expression}"}}"#)
@@ -131,13 +133,177 @@ async fn an_edit_at_the_very_instant_of_a_firing_neither_loses_nor_doubles_it() 
 
 #[tokio::test]
 async fn who_pauses_a_schedule_hears_no_more_of_it() {
+    // In the very moment of a firing: nobody looked yet, or somebody is about to start it.
+    let mut started = 0;
+    for moments in 0..10 {
+        let outside = Outside::new();
+        outside.journal().acknowledge_late();
+        outside.active(1, r#"{"type":"schedule","cron":"*/10 * * * *","overlap":"skip"}"#);
+        let process = outside.started().await;
+        outside.world.clock.advance(10 * MINUTE - SECOND);
+        for _ in 0..moments {
+            tokio::task::yield_now().await;
+        }
+        outside.pause(1);
+        let tries = process.door.tries(1);
+        rest().await;
+        outside.advance(HOUR).await;
+        assert_eq!(process.door.tries(1), tries, "paused after {moments} moments");
+        started += tries;
+    }
+    assert!((1..10).contains(&started), "{started} of 10 were started before the pause");
+}
+
+/// What happens to a schedule.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// So many minutes pass, one by one.
+    Minutes(u8),
+    /// It is edited to one of [`RHYTHMS`].
+    Edit(usize),
+    /// It is paused, or goes on.
+    Switch,
+    /// There is no room for runs, or there is again.
+    Crowd,
+    /// The process ends, and there is another one.
+    Restart,
+}
+
+const RHYTHMS: [&str; 5] = [
+    r#"{"type":"schedule","cron":"*/5 * * * *"}"#,
+    r#"{"type":"schedule","cron":"3-59/7 * * * *"}"#,
+    r#"{"type":"schedule","interval":{"value":4,"unit":"minutes"}}"#,
+    r#"{"type":"schedule","interval":{"value":4,"unit":"minutes"},"missed":"skip"}"#,
+    r#"{"type":"schedule","cron":"*/5 * * * *","enabled":false}"#,
+];
+
+/// The same, kept without any store: minute by minute, what each version owes.
+struct Model {
+    rhythm: usize,
+    version: u32,
+    anchor: i64,
+    is_active: bool,
+    is_crowded: bool,
+    owed: Vec<(i64, u32, usize)>,
+    fired: Vec<(i64, u32)>,
+}
+
+impl Model {
+    /// A minute of the clock: its whole minute, and a second later the minute of the interval.
+    fn minute(&mut self, minute: i64) {
+        let fires = match self.rhythm {
+            0 => minute % 5 == 0,
+            1 => minute % 60 >= 3 && (minute % 60 - 3) % 7 == 0,
+            2 | 3 => (minute - self.anchor) % 4 == 0,
+            _ => false,
+        };
+        if self.is_active && fires {
+            self.owed.push((minute, self.version, self.rhythm));
+        }
+        self.fire();
+    }
+
+    fn fire(&mut self) {
+        if !self.is_crowded {
+            self.fired.extend(self.owed.drain(..).map(|(minute, version, _)| (minute, version)));
+        }
+    }
+
+    fn step(&mut self, step: Step, minute: i64) {
+        match step {
+            Step::Minutes(_) => {}
+            Step::Edit(rhythm) => {
+                let same = rhythm == self.rhythm
+                    || [self.rhythm, rhythm].iter().all(|one| [2, 3].contains(one))
+                    || [self.rhythm, rhythm].iter().all(|one| [0, 4].contains(one));
+                self.anchor = if same && self.is_active { self.anchor } else { minute };
+                (self.rhythm, self.version) = (rhythm, self.version + 1);
+            }
+            Step::Switch => {
+                self.is_active = !self.is_active;
+                self.anchor = minute;
+                self.owed.clear();
+            }
+            Step::Crowd => {
+                self.is_crowded = !self.is_crowded;
+                self.fire();
+            }
+            Step::Restart => {
+                // Of each version the last one, if it wants that.
+                let owed = std::mem::take(&mut self.owed);
+                let last = |(_, version, _): &(i64, u32, usize)| {
+                    owed.iter().rfind(|(_, of, _)| of == version).map(|(minute, _, _)| *minute)
+                };
+                let kept = owed.iter().filter(|one| one.2 != 3 && last(one) == Some(one.0));
+                self.owed = kept.copied().collect();
+            }
+        }
+    }
+}
+
+/// Goes through the steps, and compares what fired.
+async fn follow(steps: &[Step]) {
     let outside = Outside::new();
-    outside.active(1, &cron("*/10 * * * *"));
-    let _process = outside.started().await;
-    // Paused in the very moment: the clock has moved, and nobody looked yet.
-    outside.world.clock.advance(10 * MINUTE - SECOND);
-    outside.pause(1);
-    rest().await;
-    outside.advance(HOUR).await;
-    assert_eq!(fired(&outside), []);
+    outside.active(1, RHYTHMS[0]);
+    let mut process = outside.started().await;
+    let mut model = Model {
+        rhythm: 0,
+        version: 1,
+        anchor: 0,
+        is_active: true,
+        is_crowded: false,
+        owed: Vec::new(),
+        fired: Vec::new(),
+    };
+    let mut minute = 0;
+    for step in steps.iter().chain([&Step::Minutes(1)]) {
+        model.step(*step, minute);
+        match *step {
+            Step::Minutes(minutes) => {
+                for _ in 0..minutes {
+                    minute += 1;
+                    outside.advance(MINUTE).await;
+                    model.minute(minute);
+                }
+            }
+            Step::Edit(rhythm) => outside.edit(1, RHYTHMS[rhythm]),
+            Step::Switch => outside.journal().set_active(workflow(1), model.is_active, outside.now()),
+            Step::Crowd => {}
+            Step::Restart => {
+                process.stop().await;
+                process = outside.process();
+            }
+        }
+        process.door.refuse(1, model.is_crowded.then_some(Refusal::With(StartError::Busy)));
+        if matches!(step, Step::Restart) {
+            process.host.recover().await.unwrap().await;
+            process.triggers.start();
+        }
+        rest().await;
+        if matches!(step, Step::Crowd) {
+            // What had to wait is tried again after a second.
+            outside.advance(SECOND).await;
+        }
+    }
+    assert_eq!(fired(&outside), model.fired, "{steps:?}");
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1_u8..20).prop_map(Step::Minutes),
+        3 => (0..RHYTHMS.len()).prop_map(Step::Edit),
+        1 => Just(Step::Switch),
+        2 => Just(Step::Crowd),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+
+    #[test]
+    fn no_firing_is_lost_or_doubled(steps in prop::collection::vec(step(), 0..20)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
+        runtime.block_on(follow(&steps));
+    }
 }

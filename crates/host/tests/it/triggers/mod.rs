@@ -116,7 +116,12 @@ impl Outside {
         let definitions = Arc::new(Definitions::default());
         let host =
             Host::new(journal.clone(), gate, clock.clone(), Arc::clone(&definitions), self.world.settings);
-        let door = Arc::new(Door { host: host.clone(), refusals: Mutex::default(), begun: Mutex::default() });
+        let door = Arc::new(Door {
+            host: host.clone(),
+            refusals: Mutex::default(),
+            busy_at: Mutex::default(),
+            begun: Mutex::default(),
+        });
         let (senders, runs) = (Arc::clone(&self.senders), Arc::clone(&door));
         let triggers = Triggers::new(journal, senders, runs, definitions, clock);
         Process { host, triggers, door }
@@ -232,8 +237,9 @@ async fn rest() {
 struct Door {
     host: TestHost,
     refusals: Mutex<HashMap<WorkflowId, Refusal>>,
-    /// The starts in the order in which they began, refused or not.
-    begun: Mutex<Vec<(WorkflowId, Option<Cause>)>>,
+    busy_at: Mutex<Option<usize>>,
+    /// Whose starts began, refused or not.
+    begun: Mutex<Vec<WorkflowId>>,
 }
 
 #[derive(Clone)]
@@ -252,16 +258,28 @@ impl Door {
         }
     }
 
+    /// The start of this number, from 0, is refused for now.
+    fn be_busy_at(&self, start: usize) {
+        *self.busy_at.lock().unwrap() = Some(start);
+    }
+
     /// How often a start of the workflow's began.
     fn tries(&self, number: u128) -> usize {
-        self.begun.lock().unwrap().iter().filter(|(of, _)| *of == workflow(number)).count()
+        self.begun.lock().unwrap().iter().filter(|of| **of == workflow(number)).count()
     }
 }
 
 impl Runs for Door {
     fn start(&self, start: Start) -> BoxFuture<'_, Result<Started, StartError>> {
         Box::pin(async move {
-            self.begun.lock().unwrap().push((start.workflow, start.cause));
+            let number = {
+                let mut begun = self.begun.lock().unwrap();
+                begun.push(start.workflow);
+                begun.len() - 1
+            };
+            if *self.busy_at.lock().unwrap() == Some(number) {
+                return Err(StartError::Busy);
+            }
             let refusal = self.refusals.lock().unwrap().get(&start.workflow).cloned();
             match refusal {
                 Some(Refusal::With(error)) => Err(error),
