@@ -92,10 +92,10 @@ impl<J: Journal, A: Actions, C: Clock> Host<J, A, C> {
                 Ok(next) => signal = next,
                 Err(_) => {
                     state.tasks.remove(&id);
-                    // Its turn may have come meanwhile.
-                    let called = state.turns.is_called(id);
                     drop(state);
-                    self.call(called.then_some(id).into_iter().collect());
+                    // Its time or its turn may have come meanwhile and found it busy; and what was done may be stored
+                    // although its storage failed.
+                    self.call(vec![id]);
                     return None;
                 }
             }

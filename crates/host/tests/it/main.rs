@@ -4,6 +4,7 @@
 
 mod connections;
 mod life;
+mod lines;
 mod notices;
 mod people;
 mod timers;
