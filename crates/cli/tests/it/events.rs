@@ -235,3 +235,36 @@ fn the_command_causes_each_event_and_the_lists_tell() {
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("invoice.paid"), "{}", unknown.stderr);
 }
+
+/// Without an address that Stripe could reach, the server asks for the events.
+#[test]
+fn listening_asks_for_the_events_of_a_connection() {
+    let scene = Scene::new();
+    let workflow =
+        scene.listen("Paid", &json!({"type": "webhook", "provider": "stripe", "events": ["invoice.paid"]}));
+    let mut listening = scene.place.command(&["listen", "--json"]);
+    listening.env("LOOPFOUR_API_KEY", KEY).env("LOOPFOUR_SERVER", format!("http://{}", scene.server.address));
+    let mut listening = listening.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    within(|| {
+        let connections = scene.server.call("GET", "/api/v1/connections", "").1;
+        let id = connections["data"][0]["id"].as_str()?.to_owned();
+        let one = scene.server.call("GET", &format!("/api/v1/connections/{id}"), "").1;
+        (one["data"]["settings"]["events"] == "poll").then_some(())
+    });
+    // Nothing is sent to the webhook any more.
+    scene.done(&["trigger", "stripe", "invoice.paid"]);
+    within(|| {
+        let runs = scene.server.call("GET", &format!("/api/v1/runs?workflowId={workflow}"), "").1;
+        (runs["data"].as_array().unwrap().len() == 1).then_some(())
+    });
+    let mut stdout = std::io::BufReader::new(listening.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("invoice.paid") {
+        assert!(
+            std::io::BufRead::read_line(&mut stdout, &mut seen).unwrap() > 0,
+            "it goes on until it is stopped"
+        );
+    }
+    listening.kill().unwrap();
+    listening.wait().unwrap();
+}
