@@ -79,6 +79,20 @@ struct Envelope<T> {
 #[derive(Deserialize)]
 struct Meta {
     cursor: Option<String>,
+    #[serde(default)]
+    refused: Vec<Refused>,
+}
+
+/// Webhooks of a provider that were refused for their signature.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// Whose they claimed to be.
+    pub provider: String,
+    /// How many.
+    pub count: u64,
+    /// ISO time of the last one.
+    pub last_at: String,
 }
 
 /// A part of a list.
@@ -87,6 +101,8 @@ pub struct Page {
     pub rows: Vec<Box<RawValue>>,
     /// Where the list goes on, if it does.
     pub next: Option<String>,
+    /// Beside events: what came and is none.
+    pub refused: Vec<Refused>,
 }
 
 /// A server and a key for it.
@@ -185,8 +201,9 @@ impl Client {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => {
                     let envelope: Envelope<Vec<Box<RawValue>>> = self.open(response).await?;
-                    let next = envelope.meta.and_then(|meta| meta.cursor);
-                    return Ok(Page { rows: envelope.data, next });
+                    let (next, refused) =
+                        envelope.meta.map(|meta| (meta.cursor, meta.refused)).unwrap_or_default();
+                    return Ok(Page { rows: envelope.data, next, refused });
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::client::{Client, Page};
+use crate::client::{Client, Page, Refused};
 use crate::failure::{DONE, Failure};
-use crate::print::{self, Reader};
+use crate::print::{self, Reader, one_line};
 use crate::table::{Cell, Table};
 
 /// How many rows a page of `--all` has: the most that the API gives.
@@ -54,13 +54,17 @@ impl Part {
                     return Ok(DONE);
                 }
             }
-            let Some(cursor) = page.next else { return Ok(DONE) };
-            if !self.all {
-                print::talk("more follow: --all shows all of them");
-                return Ok(DONE);
+            match page.next {
+                Some(cursor) if self.all => {
+                    query.truncate(fixed);
+                    query.push(("cursor", cursor));
+                    continue;
+                }
+                Some(_) => print::talk("more follow: --all shows all of them"),
+                None => {}
             }
-            query.truncate(fixed);
-            query.push(("cursor", cursor));
+            page.refused.iter().for_each(|refused| print::talk(&refusals(refused)));
+            return Ok(DONE);
         }
     }
 
@@ -77,6 +81,14 @@ impl Part {
             page.rows.iter().map(|text| read(text.get()).map(|item| row(&item))).collect::<Result<_, _>>()?;
         Ok(table.draw(&rows))
     }
+}
+
+fn refusals(Refused { provider, count, last_at }: &Refused) -> String {
+    let were = if *count == 1 { "webhook was" } else { "webhooks were" };
+    let (provider, at) = (one_line(provider), one_line(last_at));
+    format!(
+        "{count} {provider} {were} refused for the signature, the last at {at}: is the secret the sender's?"
+    )
 }
 
 /// All of a list, for commands that look for one thing in it.

@@ -57,7 +57,8 @@ struct Filter {
 
 /// List events, the newest first.
 ///
-/// The columns are id, status, type, the provider's id, and how many runs it started.
+/// The columns are id, status, type, the provider's id, and how many runs it started. Webhooks that were refused for their
+/// signature are no events: how many there were is said on stderr.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -138,7 +139,7 @@ pub struct Event {
     pub status: String,
     /// Why it stands so.
     pub reason: Option<String>,
-    /// How often handing it over was tried in vain.
+    /// How often handing it over was tried.
     attempts: u64,
     /// What it started.
     pub runs: Vec<String>,
@@ -230,8 +231,8 @@ fn describe(event: &Event) -> Result<String, Failure> {
     ];
     lines.extend(event.provider_event_id.as_deref().map(|id| format!("provider's id {}", one_line(id))));
     lines.extend(event.reason.as_deref().map(|reason| format!("reason {}", one_line(reason))));
-    if event.attempts > 0 {
-        lines.push(format!("tried in vain {} times", event.attempts));
+    if event.attempts > 1 {
+        lines.push(format!("tried {} times", event.attempts));
     }
     lines.extend(event.runs.iter().map(|run| format!("run {}", one_line(run))));
     match &event.body {

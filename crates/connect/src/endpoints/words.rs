@@ -22,16 +22,18 @@ impl Addresses {
             return base.map(|base| address(base, company)).ok_or("this server does not listen anywhere");
         }
         let public = self.public.as_ref().ok_or(
-            "this server has no public address (`public_url`, LOOPFOUR_PUBLIC_URL), so Stripe cannot reach it",
+            "this server has no public address at which Stripe could reach it: set `public_url` (LOOPFOUR_PUBLIC_URL)",
         )?;
         let url = Url::parse(public).map_err(|_| "the public address of this server is none")?;
         if is_loopback(&url) {
             return Err(
-                "the public address of this server leads to this machine alone, so Stripe cannot reach it",
+                "the public address of this server leads to this machine alone, so Stripe cannot reach it: set another",
             );
         }
         if mode == Some("live") && url.scheme() != "https" {
-            return Err("the public address of this server is not https, which Stripe asks for in live mode");
+            return Err(
+                "the public address of this server is not https, which Stripe asks for in live mode: set one that is",
+            );
         }
         Ok(address(public, company))
     }
@@ -60,7 +62,10 @@ pub(super) fn settled(addresses: &Addresses, planned: &Planned) -> Option<Endpoi
         Part::Own if planned.events.is_empty() => {
             format!("no active workflow listens: nothing is sent for the connection `{name}`")
         }
-        Part::Own => format!("Stripe sends these events of the connection `{name}` there"),
+        Part::Own => {
+            let (url, events) = (addresses.shown_for(planned), told(&planned.events));
+            format!("Stripe sends {events} of the connection `{name}` to {url}")
+        }
         Part::Polled => format!(
             "the events of the connection `{name}` are asked for (`events: poll`): nothing is sent, and no address is needed"
         ),
@@ -120,20 +125,24 @@ pub(super) fn no_connection(addresses: &Addresses, company: CompanyId, events: &
 }
 
 fn by_hand(addresses: &Addresses, planned: &Planned, has_secret: bool) -> String {
-    let (url, events, name) =
-        (addresses.shown_for(planned), planned.events.join(", "), &planned.live.row.name);
+    let (url, events, name) = (addresses.shown_for(planned), told(&planned.events), &planned.live.row.name);
     if has_secret {
         return format!(
-            "see to it that the endpoint which was entered at Stripe by hand has these events: {events} (its secret is \
-             stored already)"
+            "see to it that the endpoint which was entered at Stripe by hand has {events} (its secret is stored \
+             already)"
         );
     }
     format!(
-        "by hand: add an endpoint at Stripe (Workbench, Webhooks) with the address {url}, the API version {} and the events \
-         {events}, and store its secret with `loopfour webhook-secrets set stripe`; or without an address let the events be \
-         asked for: `loopfour connections set {name} --events poll`",
+        "by hand: add an endpoint at Stripe (Workbench, Webhooks) with the address {url}, the API version {} and {events}, and \
+         store its secret with `loopfour webhook-secrets set stripe`; or without an address let the events be \
+         asked for: `loopfour connections set '{name}' --events poll`",
         planned.live.version()
     )
+}
+
+/// Types for a person; `*` stands for all.
+fn told(events: &[String]) -> String {
+    if events == ["*"] { "all events".to_owned() } else { format!("the events {}", events.join(", ")) }
 }
 
 fn endpoint(addresses: &Addresses, planned: &Planned, settled: bool, note: String) -> Endpoint {
