@@ -409,7 +409,7 @@ impl Lines {
             }
             self.clock.advance(60_000);
             // The storage is tried again by the runtime's clock.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::advance(std::time::Duration::from_millis(100)).await;
         }
         let started = self.ledger.seen().started.clone();
         let stuck: Vec<_> =
