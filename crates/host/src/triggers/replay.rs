@@ -71,6 +71,11 @@ impl<S: Inbox + Schedules + Journal, C: Clock> Triggers<S, C> {
         wish: Option<ConnectionId>,
     ) -> Result<Option<ConnectionId>, ReplayError> {
         let id = event.id;
+        if let Some(wish) =
+            wish.filter(|wish| self.shared.senders.api_version(event.company, *wish).is_none())
+        {
+            return Err(ReplayError::Missing(format!("connection `{wish}` does not exist")));
+        }
         match (&event.entrance, event.status, wish) {
             (Entrance::Custom { .. }, _, Some(_)) => Err(ReplayError::Unfit(format!(
                 "event `{id}` came in at a custom webhook and belongs to no connection; leave `connectionId` out"

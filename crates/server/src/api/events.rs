@@ -1,6 +1,8 @@
 //! `/api/v1/events`: what providers sent, and handing it over once more. How events come in is in
 //! [`webhooks`](super::webhooks).
 
+use std::collections::HashSet;
+
 use axum::extract::{Request, State};
 use hyper::{StatusCode, Uri};
 use loopfour_engine::provider_events::{EventStatus, Inbox as _, ProviderEvent, Replay, ReplayError};
@@ -182,23 +184,52 @@ pub async fn replay_many(State(app): State<App>, caller: Caller, request: Reques
     fields.finish()?;
     let by_filter = named.is_none();
     let events = match (named, filter) {
-        (Some(ids), _) => ids,
+        (Some(ids), _) => each_once(ids),
         (None, Some(filter)) => matching(&app, &caller, filter).await?,
         (None, None) => Vec::new(),
     };
-    let mut begun = Replayed { events: Some(0), workflows_triggered: 0 };
+    let (mut replayed, mut workflows_triggered, mut unfit) = (0, 0, None);
     for event in events {
         match app.intake().replay(caller.company(), event, wish.clone(), &caller.actor()).await {
             Ok(workflows) => {
-                begun.events = begun.events.map(|events| events + 1);
-                begun.workflows_triggered += workflows;
+                replayed += 1;
+                workflows_triggered += workflows;
             }
-            // One of many that cannot be handed over keeps its reason.
+            // One of many that cannot be handed over stays as it is.
             Err(ReplayError::State(_)) if by_filter => {}
-            Err(error) => return Err(error.into()),
+            Err(error @ ReplayError::Unfit(_)) if by_filter => unfit = unfit.or(Some(error)),
+            Err(error) => return Err(after(replayed, error).into()),
         }
     }
-    Answer::new(StatusCode::ACCEPTED, &begun)
+    match unfit {
+        // What is wished for fits none of them.
+        Some(error) if replayed == 0 => Err(error.into()),
+        Some(_) | None => {
+            Answer::new(StatusCode::ACCEPTED, &Replayed { events: Some(replayed), workflows_triggered })
+        }
+    }
+}
+
+/// Named twice, an event is meant once.
+fn each_once(mut ids: Vec<EventId>) -> Vec<EventId> {
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids
+}
+
+/// What kept the rest from being handed over says how many were before: whoever asks once more, and for second runs,
+/// leaves those out.
+fn after(replayed: usize, error: ReplayError) -> ReplayError {
+    let told = |message: String| match replayed {
+        0 => message,
+        _ => format!("{message}; the first {replayed} of the events were handed over"),
+    };
+    match error {
+        ReplayError::Missing(message) => ReplayError::Missing(told(message)),
+        ReplayError::State(message) => ReplayError::State(told(message)),
+        ReplayError::Unfit(message) => ReplayError::Unfit(told(message)),
+        error @ ReplayError::Journal(_) => error,
+    }
 }
 
 /// Oldest first, since that is the order in which they came.

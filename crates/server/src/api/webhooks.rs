@@ -154,6 +154,13 @@ fn stripe_event(event: &Value) -> Result<(String, String), Error> {
         _ => Err(no_event(name, format!("`{name}` must be a text of 1 to {LONGEST_NAME} characters"))),
     };
     let (id, kind) = (text("id")?, text("type")?);
+    // By these two it is told whose it is: what cannot be read must not count as missing.
+    if !matches!(event.get("account"), None | Some(Value::Null | Value::Text(_))) {
+        return Err(no_event("account", "`account` must be a text".to_owned()));
+    }
+    if !matches!(event.get("livemode"), None | Some(Value::Boolean(_))) {
+        return Err(no_event("livemode", "`livemode` must be true or false".to_owned()));
+    }
     match event.get("data").and_then(|data| data.get("object")) {
         Some(Value::Object(_)) => Ok((id, kind)),
         _ => Err(no_event("data.object", "`data.object` must be an object".to_owned())),

@@ -7,6 +7,7 @@ use loopfour_engine::provider_events::{
 use loopfour_lang::Document;
 use uuid::Uuid;
 
+use super::senders::UNKNOWN;
 use super::{COMPANY, CONNECTION, EventId, Outside, PAID, Process, rest, workflow};
 
 const OTHER: ConnectionId = ConnectionId(Uuid::from_u128(4));
@@ -90,6 +91,7 @@ async fn what_cannot_be_is_refused() {
     let (outside, process, event) = got().await;
     missing(process.replay(EventId(Uuid::from_u128(9)), Replay::default()).await);
     missing(process.replay(event, to(9)).await);
+    missing(process.replay(event, of(UNKNOWN)).await);
     outside.active(2, PAID);
     outside.pause(2);
     state(process.replay(event, to(2)).await);
@@ -102,6 +104,7 @@ async fn what_cannot_be_is_refused() {
     let entrance = Entrance::Custom { path: "orders".to_owned() };
     let custom = process.take_in(entrance, None, "{}").await.unwrap().event;
     unfit(process.replay(custom, of(CONNECTION)).await);
+    missing(process.replay(custom, of(UNKNOWN)).await);
     outside.journal().drop_body(event);
     state(process.replay(event, again(1)).await);
     // Of another company nothing is to be seen.
@@ -137,6 +140,7 @@ async fn an_unrouted_event_goes_on_once_it_is_known_whose_it_is() {
         unrouted(Signer::Company, r#"{"livemode":true,"account":"acct_1"}"#).await;
     state(process.replay(event, Replay::default()).await);
     unfit(process.replay(event, of(OTHER)).await);
+    missing(process.replay(event, of(UNKNOWN)).await);
     outside.senders.refuse(None);
     assert_eq!(process.replay(event, of(OTHER)).await, Ok(1));
     let kept = outside.event(event);

@@ -8,10 +8,14 @@ use loopfour_engine::ports::BoxFuture;
 use loopfour_engine::provider_events::{BadSignature, Entrance, Senders, SignatureHeaders, Signer};
 use loopfour_engine::{CompanyId, ConnectionId, Timestamp};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::CONNECTION;
 
 pub const VERSION: &str = "2026-10-28.endive";
+
+/// A connection that there is not.
+pub const UNKNOWN: ConnectionId = ConnectionId(Uuid::from_u128(0xdead));
 
 /// What was asked of a route.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +73,8 @@ impl Senders for FakeSenders {
         }
     }
 
-    fn api_version(&self, _company: CompanyId, _connection: ConnectionId) -> Option<String> {
-        Some(VERSION.to_owned())
+    fn api_version(&self, _company: CompanyId, connection: ConnectionId) -> Option<String> {
+        (connection != UNKNOWN).then(|| VERSION.to_owned())
     }
 
     fn keep_secrets<'a>(

@@ -133,6 +133,18 @@ async fn many_are_handed_over_by_name_or_by_a_filter() {
     *server.gate.refuse_replay.lock().unwrap() = Some(ReplayError::State("no".to_owned()));
     assert_eq!(named(r#"{"filter":{"status":"dead"}}"#.to_owned()).await, (202, told(0), vec![]));
     assert_eq!(named(format!(r#"{{"eventIds":["{dead}"]}}"#)).await.0, 409);
+    let twice = format!(r#"{{"eventIds":["{paid}","{paid}"]}}"#);
+    *server.gate.refused_event.lock().unwrap() = Some(dead);
+    assert_eq!(named(twice).await, (202, told(1), vec![paid]), "each once");
+    let stopped = server.post("/events/replay", &format!(r#"{{"eventIds":["{paid}","{dead}"]}}"#)).await;
+    stopped.check_error(409, "INVALID_STATE", &[]);
+    assert!(stopped.body.contains("no; the first 1 of the events were handed over"), "{}", stopped.body);
+    server.gate.replayed.lock().unwrap().clear();
+    // A wish that does not fit one event may fit the others; one that fits none is refused.
+    *server.gate.refuse_replay.lock().unwrap() = Some(ReplayError::Unfit("no".to_owned()));
+    let both = r#"{"filter":{"type":"invoice.paid"}}"#;
+    assert_eq!(named(both.to_owned()).await, (202, told(1), vec![paid]));
+    assert_eq!(named(r#"{"filter":{"status":"dead"}}"#.to_owned()).await.0, 400);
 }
 
 #[tokio::test]

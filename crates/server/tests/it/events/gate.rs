@@ -34,6 +34,8 @@ pub struct Gate {
     pub replayed: Mutex<Vec<(EventId, Replay)>>,
     /// What a replay comes to.
     pub refuse_replay: Mutex<Option<ReplayError>>,
+    /// Of this event alone, if one is named.
+    pub refused_event: Mutex<Option<EventId>>,
     /// What taking an event in comes to.
     pub refuse: Mutex<Option<JournalError>>,
     /// How events are kept.
@@ -51,6 +53,7 @@ impl Gate {
             settled: Mutex::default(),
             replayed: Mutex::default(),
             refuse_replay: Mutex::default(),
+            refused_event: Mutex::default(),
             refuse: Mutex::default(),
             status: Mutex::new(EventStatus::Stored),
         }
@@ -203,7 +206,10 @@ impl Intake for Gate {
     ) -> BoxFuture<'a, Result<usize, ReplayError>> {
         Box::pin(async move {
             if let Some(refusal) = self.refuse_replay.lock().unwrap().clone() {
-                return Err(refusal);
+                let is_it = self.refused_event.lock().unwrap().is_none_or(|refused| refused == event);
+                if is_it {
+                    return Err(refusal);
+                }
             }
             if self.store.event(company, event).await?.is_none() {
                 return Err(ReplayError::Missing(format!("event `{event}` does not exist")));

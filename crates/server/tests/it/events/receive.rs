@@ -95,6 +95,8 @@ async fn what_is_signed_and_no_event_is_not_kept() {
         (r#"{"object":"event","id":"evt_1","type":7,"data":{"object":{}}}"#, "type"),
         (r#"{"object":"event","id":"evt_1","type":"invoice.paid"}"#, "data.object"),
         (r#"{"object":"event","id":"evt_1","type":"invoice.paid","data":{"object":[]}}"#, "data.object"),
+        (r#"{"object":"event","id":"evt_1","type":"a","account":7,"data":{"object":{}}}"#, "account"),
+        (r#"{"object":"event","id":"evt_1","type":"a","livemode":"true","data":{"object":{}}}"#, "livemode"),
         (r#"{"object":"event","object":"event","id":"evt_1","type":"a","data":{"object":{}}}"#, ""),
         (thin, "object"),
     ] {
