@@ -194,6 +194,11 @@ impl Connect {
             Source::Sandbox => return Err(built_in(&live, "--sandbox")),
             Source::ApiKey | Source::Nango { .. } => {}
         }
+        let registry = &self.stripe.registry;
+        if let Some(store) = registry.store().filter(|_| registry.secrets.has_of_connection(id)) {
+            // Nobody sends events in its name from here on. First, so that what fails can be asked for again.
+            registry.secrets.keep_of_connection(&**store, (company, id), Vec::new(), by).await?;
+        }
         // First here, so that nothing goes out under it any more whatever Nango says.
         let amendment = Amendment {
             by,

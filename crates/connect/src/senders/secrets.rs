@@ -155,8 +155,12 @@ impl Secrets {
 
     /// Whether a person gave a secret that events of a connection may be signed with.
     pub(crate) fn has_given(&self, company: CompanyId, id: ConnectionId) -> bool {
-        let own = self.read().connections.get(&id).is_some_and(|secrets| !secrets.is_empty());
-        own || self.any_of_company(company, |_| true)
+        self.has_of_connection(id) || self.any_of_company(company, |_| true)
+    }
+
+    /// Whether a person gave a secret for the connection itself.
+    pub(crate) fn has_of_connection(&self, id: ConnectionId) -> bool {
+        self.read().connections.get(&id).is_some_and(|secrets| !secrets.is_empty())
     }
 
     /// Keeps what the provider was told; its secret counts from here on.

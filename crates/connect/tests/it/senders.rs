@@ -253,6 +253,23 @@ async fn who_signed_it_is_told_by_the_secret() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_a_connection_end_with_it() {
+    let rows = vec![row(1, "one", Some("acct_a"), "test"), row(2, "two", Some("acct_a"), "test")];
+    let world = with_rows(Start::default(), rows).await;
+    let by = actor();
+    for number in [1, 2] {
+        let secrets = Some(vec![format!("whsec_{number}").into()]);
+        let change = ConnectionChange { webhook_secrets: secrets, ..ConnectionChange::default() };
+        world.connect.change(COMPANY, id(number), change, &by).await.unwrap();
+    }
+    world.connect.disconnect(COMPANY, id(1), &by).await.unwrap();
+    let signs = |world: &World| [world.signs(COMPANY, "whsec_1"), world.signs(COMPANY, "whsec_2")];
+    assert_eq!(signs(&world), [None, Some(signed_by(2))]);
+    let world = world.again(Start::default()).await;
+    assert_eq!(signs(&world), [None, Some(signed_by(2))]);
+}
+
+#[tokio::test]
 async fn custom_webhooks_have_a_secret_for_each_path() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

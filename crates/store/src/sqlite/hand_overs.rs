@@ -23,7 +23,7 @@ pub(crate) fn put_in(
 }
 
 /// Puts one in for every active workflow that waits for failures, and says whether there is any. The failure of a run of
-/// such a workflow starts none.
+/// such a workflow, as it was when the run started, starts none.
 pub(crate) fn put_in_failure(
     db: &Connection,
     company: CompanyId,
@@ -34,8 +34,10 @@ pub(crate) fn put_in_failure(
     let sql = "INSERT INTO hand_overs (company, cause, workflow, attempts, next_at)
                SELECT w.company, ?2, w.id, 0, ?3 FROM workflows w
                WHERE w.company = ?1 AND w.status = 'active' AND w.trigger = 'failure' AND NOT EXISTS (
-                   SELECT 1 FROM runs r JOIN workflows o ON o.id = r.workflow AND o.company = r.company
-                   WHERE r.id = ?4 AND r.company = ?1 AND o.trigger = 'failure')
+                   SELECT 1 FROM runs r JOIN workflow_versions v
+                       ON v.workflow = r.workflow AND v.version = r.version AND v.company = r.company
+                   WHERE r.id = ?4 AND r.company = ?1 AND json_valid(v.source)
+                     AND v.source ->> '$.trigger.type' = 'failure')
                ORDER BY w.id ON CONFLICT (company, cause, workflow) DO NOTHING";
     let cause = Cause::Failure { run, length }.to_string();
     let values = params![company.0.as_bytes(), cause, at.0, run.0.as_bytes()];

@@ -406,6 +406,20 @@ async fn a_run_that_ends_badly_is_handed_over_to_those_who_wait_for_failures() {
     place.store.failed(wanted[1], "broken".to_owned(), None, NOW).await.unwrap();
     place.store.withdraw(wanted[2]).await.unwrap();
     assert_eq!(due(&place).await, wanted[3..]);
+
+    // What was edited meanwhile does not matter: a run is of its own version.
+    let own = start_for(&place, listeners[1], wanted[3].cause);
+    place.store.append(own.clone()).await.unwrap();
+    edit(&place, listeners[1], source("api"), NOW).await;
+    end(own.run, 1, failed(), RunStatus::Failed).await;
+    assert_eq!(due(&place).await, []);
+    let run = place.run(NOW, RunStatus::Running).await;
+    edit(&place, place.workflow, source("failure"), NOW).await;
+    end(run, 1, failed(), RunStatus::Failed).await;
+    assert_eq!(
+        due(&place).await,
+        [hand_over(place.company, listeners[0], Cause::Failure { run, length: 2 })]
+    );
 }
 
 #[tokio::test]
