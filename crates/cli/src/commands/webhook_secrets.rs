@@ -37,6 +37,9 @@ enum Command {
 
 /// Tell how many secrets there are for which sender.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  loopfour webhook-secrets list")]
 struct List {
     /// Print the counts as the API answers them.
     #[arg(long)]
@@ -47,6 +50,10 @@ struct List {
 ///
 /// They are read from stdin, one a line. While one is exchanged for another, set both.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  loopfour webhook-secrets set stripe < secret.txt
+  loopfour webhook-secrets set custom orders < secret.txt")]
 struct Set {
     #[command(flatten)]
     sender: Sender,
@@ -54,6 +61,9 @@ struct Set {
 
 /// Take the secrets of a sender away: nothing that it sends is taken any more.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  loopfour webhook-secrets clear custom orders")]
 struct Clear {
     #[command(flatten)]
     sender: Sender,

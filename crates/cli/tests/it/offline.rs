@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::docs::root;
-use crate::process::{Place, ended};
+use crate::process::{Place, ended, fed};
 
 #[test]
 fn actions_are_listed_and_shown_from_the_catalogue() {
@@ -82,8 +82,8 @@ fn shells_get_their_completions() {
     }
     let bash = place.run(&["completions", "bash"]).stdout;
     let mut check = std::process::Command::new("bash");
-    check.args(["-n", "-c", &bash]);
-    assert_eq!(ended(check).stderr, "");
+    check.arg("-n");
+    assert_eq!(fed(check, &bash).stderr, "");
     assert_eq!(place.run(&["completions", "cmd"]).code, Some(2));
 }
 

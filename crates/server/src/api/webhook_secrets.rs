@@ -3,6 +3,7 @@
 
 use axum::extract::{Request, State};
 use hyper::{StatusCode, Uri};
+use loopfour_engine::connections::ConnectionError;
 use loopfour_engine::provider_events::Entrance;
 use loopfour_lang::Value;
 use loopfour_store::Scope;
@@ -14,7 +15,7 @@ use crate::App;
 use crate::auth::{Caller, PathName};
 use crate::body::{self, Fields, kind};
 use crate::envelope::Answer;
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::query::Query;
 
 /// So many secrets of one sender are valid at a time at most.
@@ -69,8 +70,13 @@ async fn put(app: &App, caller: &Caller, entrance: Entrance, request: Request) -
     let secrets = fields.required("secrets").map(|given| secrets(&given, &mut fields)).unwrap_or_default();
     fields.finish()?;
     let number = secrets.len();
-    app.senders().keep_secrets(caller.company(), entrance.clone(), secrets, &caller.actor()).await?;
-    Answer::new(StatusCode::OK, &count(&entrance, number))
+    match app.senders().keep_secrets(caller.company(), entrance.clone(), secrets, &caller.actor()).await {
+        Ok(()) => Answer::new(StatusCode::OK, &count(&entrance, number)),
+        Err(ConnectionError::Invalid { field, message }) => {
+            Err(Error::invalid("the secrets cannot be used", vec![Problem::new(field, message)]))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn secrets(given: &Value, fields: &mut Fields) -> Vec<SecretString> {
