@@ -357,14 +357,11 @@ impl Lines {
             }
             Step::Cancel(which) | Step::Retry(which) => {
                 let Some(run) = chosen(which) else { return };
-                let by = Actor::system("test");
                 let what = match step {
                     Step::Cancel(_) => Deed::Cancel,
                     _ => Deed::Retry { not_done: true },
                 };
-                let host = host.clone();
-                tokio::spawn(async move { drop(host.act(run, Act { by, what }).await) });
-                tokio::task::yield_now().await;
+                self.act(host, run, what).await;
             }
             Step::Yield(times) => {
                 for _ in 0..times {
@@ -378,6 +375,14 @@ impl Lines {
                 seen.fate = Some((seen.appends + 1 + later, fate));
             }
         }
+    }
+
+    /// A person does this. Where the process ends meanwhile, nobody is answered.
+    async fn act(&self, host: &LineHost, run: RunId, what: Deed) {
+        let host = host.clone();
+        let act = Act { by: Actor::system("test"), what };
+        tokio::spawn(async move { drop(host.act(run, act).await) });
+        tokio::task::yield_now().await;
     }
 
     /// Lets time pass until all runs have ended; people say what became of what nobody knows.
@@ -401,11 +406,7 @@ impl Lines {
             });
             if let Some((run, path)) = unknown {
                 let what = Deed::Resolve { path, reason: "looked".to_owned(), resolution: Resolution::Fail };
-                let (host, run) = (host.clone(), *run);
-                // The process may end before it answers.
-                tokio::spawn(async move {
-                    drop(host.act(run, Act { by: Actor::system("test"), what }).await);
-                });
+                self.act(host, *run, what).await;
             }
             self.clock.advance(60_000);
             // The storage is tried again by the runtime's clock.
