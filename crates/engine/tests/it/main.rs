@@ -13,6 +13,7 @@ mod old;
 mod outcomes;
 mod payload;
 mod people;
+mod queue;
 mod retries;
 mod scenario;
 mod table;

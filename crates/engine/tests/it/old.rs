@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loopfour_engine::{Entry, Policy, Run, RunStatus, StepStatus, WaitReason};
+use loopfour_engine::{Entry, Policy, Queue, Run, RunStatus, StepStatus, WaitReason};
 
 use crate::life::{Life, workflow};
 
@@ -63,4 +63,11 @@ fn a_run_that_was_under_way() {
     let mut life = Life::of(&workflow(WORKFLOW), Policy::default(), entries);
     life.restart().succeeds().succeeds().succeeds().is(RunStatus::Completed);
     assert_eq!(life.run.steps[0].epoch, 1);
+}
+
+#[test]
+fn a_run_of_an_event_that_waits_for_its_turn() {
+    let run = read(include_str!("journals/queued.jsonl"));
+    assert_eq!((run.status, run.started_at), (RunStatus::Pending, None));
+    assert_eq!(run.queue, Some(Queue { key: "in_1".to_owned(), limit: 1 }));
 }
