@@ -11,6 +11,7 @@ use loopfour_engine::{Actor, CompanyId, ConnectionId, Finding};
 use super::{good_name, settings, taken};
 use crate::Connect;
 use crate::credentials::{Credentials, KEY_ID};
+use crate::endpoints;
 use crate::live::Live;
 use crate::nango::NOT_CONFIGURED;
 use crate::registry::Amendment;
@@ -194,6 +195,7 @@ impl Connect {
             Source::Sandbox => return Err(built_in(&live, "--sandbox")),
             Source::ApiKey | Source::Nango { .. } => {}
         }
+        endpoints::leave(&self.stripe, &live, by).await?;
         let registry = &self.stripe.registry;
         if let Some(store) = registry.store().filter(|_| registry.secrets.has_of_connection(id)) {
             // Nobody sends events in its name from here on. First, so that what fails can be asked for again.

@@ -12,16 +12,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use loopfour_engine::call::Account;
+use loopfour_engine::connections::KeepError;
 use loopfour_engine::ports::BoxFuture;
 use loopfour_engine::provider_events::{Endpoint, Endpoints};
 use loopfour_engine::{Actor, CompanyId, ConnectionId, Timestamp};
 
 use self::register::Outcome;
 use crate::Connect;
+use crate::live::Live;
 use crate::stripe::Stripe;
 
 /// So long whoever asks waits for Stripe; the work goes on after that.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long a connection that ends waits for Stripe.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// What did not work is tried again after so many minutes, the last one for ever.
 const AGAIN_AFTER: [i64; 4] = [1, 5, 15, 60];
 
@@ -97,6 +101,20 @@ impl Endpoints for Connect {
             }
         })
     }
+}
+
+/// Deletes the endpoint of a connection that is about to end, and forgets what signs its events. Where Stripe does not
+/// answer in time the endpoint stays; what it sends is refused then, until Stripe gives up.
+///
+/// # Errors
+/// The storage failed.
+pub(crate) async fn leave(stripe: &Arc<Stripe>, live: &Arc<Live>, by: &Actor) -> Result<(), KeepError> {
+    let (registry, whose) = (&stripe.registry, (live.row.company, live.row.id));
+    let Some(told) = registry.secrets.registration(whose.0, whose.1) else { return Ok(()) };
+    if live.is_active() {
+        let _ = tokio::time::timeout(FAREWELL, stripe.delete_endpoint(live, &told.endpoint)).await;
+    }
+    registry.secrets.forget_registration(registry.store(), whose, (by, registry.now())).await
 }
 
 /// Settles a company after the newest wish; one at a time.

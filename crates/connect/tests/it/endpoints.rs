@@ -241,10 +241,16 @@ async fn connections_of_one_account_share_an_endpoint() {
     assert!(told.iter().all(|endpoint| endpoint.settled), "{told:?}");
     assert!(told[1].note.contains("the account of `one`"), "{told:?}");
     assert_eq!(world.registered().len(), 2);
-    // What remains takes over, and the endpoint of what was ended is not asked for.
+    // What remains takes over, once the endpoint of what was ended is gone.
     world.stripe.seen();
     world.stripe.on(&format!("POST {PATH}"), &[made("we_3")]);
+    // Both were made at once, so either may be its own.
+    for own in ["we_1", "we_2"] {
+        world.stripe.on(&format!("DELETE {PATH}/{own}"), &[ok(r#"{"deleted": true}"#)]);
+    }
     world.connect.disconnect(COMPANY, id(1), &actor()).await.unwrap();
+    let lines = world.stripe.lines();
+    assert!(matches!(&lines[..], [only] if only.starts_with(&format!("DELETE {PATH}/we_"))), "{lines:?}");
     let told = world.settle(&["invoice.paid"]).await;
     assert_eq!(told.len(), 2);
     assert_eq!(world.stripe.lines(), [format!("GET {PATH}?limit=100"), format!("POST {PATH}")]);
@@ -319,4 +325,15 @@ async fn without_a_connection_that_is_said() {
     assert!(!told.settled && told.connection.is_none(), "{told:?}");
     assert!(told.note.contains("there is no Stripe connection"), "{told:?}");
     assert_eq!(world.settle(&[]).await, []);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_leaves_no_endpoint() {
+    let world = world().await;
+    world.settles(&["invoice.paid"]).await;
+    world.stripe.seen();
+    world.stripe.on(&format!("DELETE {PATH}/we_1"), &[ok(r#"{"id": "we_1", "deleted": true}"#)]);
+    world.connect.disconnect(COMPANY, id(1), &actor()).await.unwrap();
+    assert_eq!(world.stripe.lines(), [format!("DELETE {PATH}/we_1")]);
+    assert_eq!((world.registered(), world.signs(COMPANY, "whsec_we_1")), (vec![], None));
 }
