@@ -107,6 +107,24 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether an address leads to this machine or into a private network, as far as its spelling tells.
+pub(crate) fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_private = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_private() || address.is_link_local() || address.is_unspecified()
+        }
+        Ok(IpAddr::V6(address)) => {
+            address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified()
+        }
+        Err(_) => {
+            let names = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+            !host.contains('.') || names.iter().any(|name| host.ends_with(name))
+        }
+    };
+    is_private || is_loopback(url)
+}
+
 /// Reads the body; most come in one piece, which is not copied.
 async fn read(mut response: reqwest::Response) -> Result<Option<Bytes>, reqwest::Error> {
     let Some(first) = response.chunk().await? else { return Ok(Some(Bytes::new())) };

@@ -7,7 +7,7 @@ use reqwest::Url;
 use super::Addresses;
 use super::plan::{Part, Planned};
 use super::register::Trouble;
-use crate::http::is_loopback;
+use crate::http::is_private;
 use crate::live::Live;
 
 impl Addresses {
@@ -25,9 +25,10 @@ impl Addresses {
             "this server has no public address at which Stripe could reach it: set `public_url` (LOOPFOUR_PUBLIC_URL)",
         )?;
         let url = Url::parse(public).map_err(|_| "the public address of this server is none")?;
-        if is_loopback(&url) {
+        if is_private(&url) {
             return Err(
-                "the public address of this server leads to this machine alone, so Stripe cannot reach it: set another",
+                "the public address of this server leads to this machine or into a private network, so Stripe cannot \
+                 reach it: set another",
             );
         }
         if mode == Some("live") && url.scheme() != "https" {
@@ -125,7 +126,7 @@ pub(super) fn no_connection(addresses: &Addresses, company: CompanyId, events: &
 }
 
 fn by_hand(addresses: &Addresses, planned: &Planned, has_secret: bool) -> String {
-    let (url, events, name) = (addresses.shown_for(planned), told(&planned.events), &planned.live.row.name);
+    let (url, events, name) = (addresses.shown_for(planned), all_of(&planned.events), &planned.live.row.name);
     if has_secret {
         return format!(
             "see to it that the endpoint which was entered at Stripe by hand has {events} (its secret is stored \
@@ -140,9 +141,20 @@ fn by_hand(addresses: &Addresses, planned: &Planned, has_secret: bool) -> String
     )
 }
 
-/// Types for a person; `*` stands for all.
-fn told(events: &[String]) -> String {
+/// Types for a person who is to enter them; `*` stands for all.
+fn all_of(events: &[String]) -> String {
     if events == ["*"] { "all events".to_owned() } else { format!("the events {}", events.join(", ")) }
+}
+
+/// Types for a person who need not know each; those of a family are many.
+fn told(events: &[String]) -> String {
+    const MOST: usize = 8;
+    match events {
+        [first, .., last] if events.len() > MOST => {
+            format!("{} types of events, from {first} to {last},", events.len())
+        }
+        events => all_of(events),
+    }
 }
 
 fn endpoint(addresses: &Addresses, planned: &Planned, settled: bool, note: String) -> Endpoint {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Config;
 use super::credentials::{Given, Unusable};
 use crate::Error;
-use crate::http::{self, Answer, Failure, Outgoing, Tls, is_loopback};
+use crate::http::{self, Answer, Failure, Outgoing, Tls, is_private};
 
 /// For each call: the provider's trouble makes Nango wait about 12 seconds.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -357,22 +357,9 @@ fn shown(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(TEXT_LIMIT).collect()
 }
 
-/// Whether Nango takes the address for its news: none of this machine or a private network.
+/// Whether Nango takes the address for its news.
 fn is_public(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_private = match host.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(address)) => {
-            address.is_private() || address.is_link_local() || address.is_unspecified()
-        }
-        Ok(std::net::IpAddr::V6(address)) => {
-            address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified()
-        }
-        Err(_) => {
-            let names = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
-            !host.contains('.') || names.iter().any(|name| host.ends_with(name))
-        }
-    };
-    url.scheme() == "https" && !is_private && !is_loopback(url)
+    url.scheme() == "https" && !is_private(url)
 }
 
 impl std::fmt::Display for Refusal {

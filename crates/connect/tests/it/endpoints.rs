@@ -196,8 +196,10 @@ async fn what_stripe_cannot_be_told_a_person_is() {
     };
     let at = |url: &'static str| Start { public_url: Some(url), ..Start::default() };
     check(Start::default(), "test", &["no public address", "http://127.0.0.1:3000/"]).await;
-    check(at("http://localhost:3000"), "test", &["this machine alone"]).await;
-    check(at("https://127.0.0.1"), "live", &["this machine alone"]).await;
+    check(at("http://localhost:3000"), "test", &["this machine or"]).await;
+    check(at("https://127.0.0.1"), "live", &["this machine or"]).await;
+    check(at("http://10.0.0.5:3000"), "test", &["a private network"]).await;
+    check(at("https://loopfour.internal"), "live", &["a private network"]).await;
     check(at("http://flows.example.com"), "live", &["not https"]).await;
 }
 
