@@ -280,6 +280,30 @@ async fn what_is_withdrawn_is_as_if_it_had_never_been_put_in() {
     let unheard = keep(&place, event(place.company, "evt_2", &[other])).await;
     place.store.withdraw(HandOver { cause: cause(unheard), ..two }).await.unwrap();
     check(&found(&place, unheard).await, EventStatus::Stored, 0, None);
+
+    // The last one that was in its way.
+    let id = keep(&place, event(place.company, "evt_3", &[place.workflow, other])).await;
+    place.store.append(start_for(&place, other, cause(id))).await.unwrap();
+    check(&found(&place, id).await, EventStatus::Stored, 1, None);
+    place.store.withdraw(hand_over(place.company, place.workflow, cause(id))).await.unwrap();
+    check(&found(&place, id).await, EventStatus::Dispatched, 1, None);
+}
+
+#[tokio::test]
+async fn an_event_was_tried_as_often_as_the_workflow_that_was_tried_most() {
+    let place = Place::new().await;
+    let other = active(&place, place.company, "webhook").await;
+    let id = keep(&place, event(place.company, "evt_1", &[place.workflow, other])).await;
+    let [one, _] = due(&place).await[..] else { panic!() };
+    fail(&place, HandOver { attempts: 2, ..one }, Some(Timestamp(NOW.0 + 1000))).await;
+    place.store.append(start_for(&place, other, cause(id))).await.unwrap();
+    check(&found(&place, id).await, EventStatus::Stored, 3, None);
+
+    // Whoever replays it does not wait for the next try.
+    assert_eq!(due(&place).await, []);
+    place.store.put_in_again(place.company, id, None, vec![one], &by(), NOW).await.unwrap();
+    assert_eq!(due(&place).await, [one]);
+    check(&found(&place, id).await, EventStatus::Stored, 0, None);
 }
 
 #[tokio::test]

@@ -104,7 +104,9 @@ async fn only_runs_that_the_schedule_started_are_under_way_for_it() {
     assert_eq!(store.is_under_way(place.workflow).await, Ok(true));
     store.append(skips(run, 1, 1)).await.unwrap();
     assert_eq!(store.is_under_way(place.workflow).await, Ok(true));
-    store.append(Append { summary: summary(RunStatus::Completed), ..skips(run, 2, 1) }).await.unwrap();
+    store.append(Append { summary: summary(RunStatus::Waiting), ..skips(run, 2, 1) }).await.unwrap();
+    assert_eq!(store.is_under_way(place.workflow).await, Ok(true));
+    store.append(Append { summary: summary(RunStatus::Completed), ..skips(run, 3, 1) }).await.unwrap();
     assert_eq!(store.is_under_way(place.workflow).await, Ok(false));
 }
 
