@@ -175,6 +175,11 @@ impl MemoryJournal {
         self.state().inbox.events_read
     }
 
+    /// The text of a workflow's version cannot be read from here on.
+    pub fn lose_definition(&self, workflow: WorkflowId, version: u32) {
+        self.state().definitions.remove(&(workflow, version)).expect("the version is there");
+    }
+
     /// The body of an event is not kept any more.
     pub fn drop_body(&self, event: EventId) {
         self.state().inbox.events.get_mut(&event).expect("the event is there").1 = None;

@@ -221,7 +221,22 @@ async fn who_listens_at_a_path_says_whether_it_is_signed() {
         (asks("orders").await, asks("other").await, asks("stripe").await),
         (Some(false), Some(true), None)
     );
+    // Two at one path that do not agree, as an earlier release let them: whoever sends there has to sign.
+    outside.active(4, r#"{"type":"webhook","provider":"custom","path":"orders"}"#);
+    assert_eq!(asks("orders").await, Some(true));
+    outside.pause(4);
     outside.pause(1);
     assert_eq!(asks("orders").await, None);
     rest().await;
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_read_who_listens_a_signature_is_asked_for() {
+    let outside = Outside::new();
+    outside.active(1, r#"{"type":"webhook","provider":"custom","path":"orders","verifySignature":false}"#);
+    outside.journal().lose_definition(workflow(1), 1);
+    let process = outside.process();
+    for path in ["orders", "other"] {
+        assert_eq!(process.triggers.asks_for_signature(COMPANY, path).await, Some(true), "{path}");
+    }
 }
