@@ -380,7 +380,8 @@ pub struct Endpoint {
 /// Tells the provider where to send events, and asks for them where no address of ours can be reached.
 pub trait Endpoints: Send + Sync + 'static {
     /// Brings the endpoints at Stripe to what the company's active workflows listen to: makes, changes or disables them.
-    /// One answer for each connection that can be used; what could not be done is said there, and tried again later.
+    /// `events` are types, families such as `invoice.*`, or `*` alone. One answer for each connection that can be used; what
+    /// could not be done is said there, and tried again later.
     fn settle<'a>(
         &'a self,
         company: CompanyId,

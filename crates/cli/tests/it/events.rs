@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::process::{Ended, KEY, PATIENCE, Place, Server, ended, within};
+use crate::process::{Ended, KEY, PATIENCE, Place, Server, within};
 
 /// The events that the source document names.
 const COMMON: [&str; 8] = [
@@ -111,17 +111,12 @@ impl Scene {
     }
 
     fn ask(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.place.command(arguments);
-        command.env("LOOPFOUR_API_KEY", KEY);
-        command.env("LOOPFOUR_SERVER", format!("http://{}", self.server.address));
-        ended(command)
+        self.place.ask(&self.server, arguments)
     }
 
     #[track_caller]
     fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.ask(arguments);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended.stdout
+        self.place.done(&self.server, arguments)
     }
 }
 

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::process::{Ended, KEY, PATIENCE, Place, Server, ended, within};
+use crate::process::{Ended, PATIENCE, Place, Server, within};
 
 /// A workflow that fails at its only call.
 const FAILS: &str = r#"{"name": "Fails", "trigger": {"type": "api"}, "steps": [
@@ -89,17 +89,12 @@ impl Scene {
     }
 
     fn ask(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.place.command(arguments);
-        command.env("LOOPFOUR_API_KEY", KEY);
-        command.env("LOOPFOUR_SERVER", format!("http://{}", self.server.address));
-        ended(command)
+        self.place.ask(&self.server, arguments)
     }
 
     #[track_caller]
     fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.ask(arguments);
-        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
-        ended.stdout
+        self.place.done(&self.server, arguments)
     }
 
     /// Starts a run that fails; its id.

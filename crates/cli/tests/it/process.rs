@@ -59,6 +59,22 @@ impl Place {
     pub fn run(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments))
     }
+
+    /// Runs a command against that server, with the usual key, to its end.
+    pub fn ask(&self, server: &Server, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        command.env("LOOPFOUR_API_KEY", KEY);
+        command.env("LOOPFOUR_SERVER", format!("http://{}", server.address));
+        ended(command)
+    }
+
+    /// The same where it goes well; what it prints.
+    #[track_caller]
+    pub fn done(&self, server: &Server, arguments: &[&str]) -> String {
+        let ended = self.ask(server, arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.stdout
+    }
 }
 
 /// Runs a command to its end.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Ended, KEY, Place, Server, ended, within};
+use crate::process::{Ended, Place, Server, within};
 
 struct Scene {
     place: Place,
@@ -24,17 +24,12 @@ impl Scene {
     }
 
     fn ask(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.place.command(arguments);
-        command.env("LOOPFOUR_API_KEY", KEY);
-        command.env("LOOPFOUR_SERVER", format!("http://{}", self.server.address));
-        ended(command)
+        self.place.ask(&self.server, arguments)
     }
 
     #[track_caller]
     fn done(&self, arguments: &[&str]) -> String {
-        let ended = self.ask(arguments);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended.stdout
+        self.place.done(&self.server, arguments)
     }
 
     /// The line on stderr of a command that is refused.

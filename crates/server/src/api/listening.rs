@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use loopfour_engine::provider_events::{Endpoint, Inbox as _};
 use loopfour_engine::{Actor, CompanyId, ConnectionId, Timestamp, TriggerKind, WorkflowId};
+use loopfour_lang::Workflow;
 use loopfour_lang::trigger::Trigger;
-use loopfour_lang::{Catalog, Workflow};
 use loopfour_store::WorkflowRow;
 use serde::Serialize;
 
@@ -101,7 +101,7 @@ pub async fn settle(app: &App, company: CompanyId, by: &Actor) -> Result<Vec<End
     Ok(app.endpoints().settle(company, events, by).await)
 }
 
-/// The types of Stripe's events that active workflows of the company listen to; `*` alone for all.
+/// The types and families of Stripe's events that active workflows of the company listen to; `*` alone for all.
 async fn wanted(app: &App, company: CompanyId) -> Result<Vec<String>, Error> {
     let mut definitions = Vec::new();
     for active in app.store().active(company, TriggerKind::Webhook) {
@@ -120,16 +120,7 @@ fn types(definitions: &[Arc<Workflow>]) -> Vec<String> {
         if webhook.events.is_empty() {
             return vec!["*".to_owned()];
         }
-        for event in &webhook.events {
-            match event.strip_suffix('*') {
-                // Stripe knows no families.
-                Some(family) => {
-                    let known = Catalog::builtin().events.iter();
-                    wanted.extend(known.filter(|event| event.starts_with(family)).cloned());
-                }
-                None => drop(wanted.insert(event.clone())),
-            }
-        }
+        wanted.extend(webhook.events.iter().cloned());
     }
     wanted.into_iter().collect()
 }

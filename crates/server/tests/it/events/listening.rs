@@ -30,11 +30,11 @@ async fn stripe_is_told_of_what_active_workflows_listen_to() {
     let second = server.active(&workflow(&family)).await;
     assert_eq!(
         told(),
-        [["customer.tax_id.created", "customer.tax_id.deleted", "customer.tax_id.updated", "invoice.paid"]],
-        "Stripe knows no families"
+        [["customer.tax_id.*", "invoice.paid"]],
+        "as written: Stripe's facts are not known here"
     );
     server.post(&format!("/workflows/{draft}/pause"), "").await;
-    assert_eq!(told(), [["customer.tax_id.created", "customer.tax_id.deleted", "customer.tax_id.updated"]]);
+    assert_eq!(told(), [["customer.tax_id.*"]]);
     let all = json!({"trigger": {"type": "webhook", "provider": "stripe"}});
     let edited =
         server.request(&format!("PUT /api/v1/workflows/{second}")).body(all.to_string()).send().await;
